@@ -1,0 +1,46 @@
+# Everything here runs on a machine with only Python 3.11, make and git: the environment is made at first need.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench docs lock chaos clean
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements/dev.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+run: $(READY) ## serve the flights example: embedded nats-server and SQLite, no service to install
+	OCTONET_OPEN_MODE=true $(BIN)/octonet serve --host 127.0.0.1 --schemas examples/flights/schemas.json \
+	  --seed Airport=examples/flights/airports.csv --seed Flight=examples/flights/flights.ndjson
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(READY) ## lint, types, floors
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+bench: $(READY) ## measure against bare aiohttp and the obvious direct design; writes benchmarks/results.md
+	$(BIN)/python -m benchmarks
+
+docs: $(READY) ## regenerate the generated pages of docs/
+	$(BIN)/python -m docs.generate
+
+chaos: $(READY) ## the long version of the kill -9 test: fifty rounds
+	OCTONET_KILL_ROUNDS=50 $(BIN)/python -m pytest tests/acceptance/test_kill.py
+
+lock: $(READY) ## pin every dependency anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements/dev.lock
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --all-extras pyproject.toml -o requirements/all.lock
+
+clean: ## forget the environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,141 @@
+"""Decides a batch of commands in one transaction: prefetch, run them in order, let the database check, bisect.
+
+When a constraint is violated the batch is rolled back and halved until exactly the guilty commands stand alone; they
+are rejected, and every other command is decided as if they had not been there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from commands.engine.unit_of_work import UnitOfWork, encode_row
+from octonet.kernel.envelope import Envelope
+from octonet.kernel.errors import ConstraintViolation, Internal, OctonetError, Unavailable
+from octonet.kernel.ids import EntityId
+from octonet.kernel.instant import iso
+from octonet.kernel.log import Decision, Rejection, Verdict
+from octonet.kernel.operation import Command, Moment
+from octonet.kernel.schema import EntitySchema, Schemas
+from octonet.kernel.sealing import Sealer, seal_row
+from octonet.kernel.storage import Transaction
+
+log = logging.getLogger("octonet.lane")
+
+Item: TypeAlias = Envelope[Command]
+
+_POISON = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What a fault in our own code looks like: the command that meets it is rejected, the lane goes on."""
+
+
+class _Isolate(Exception):
+    """Only a rollback undoes this command; the batch must be cut until it stands alone."""
+
+    def __init__(self, cause: OctonetError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class Decider:
+    """Decides the batches of one open transaction."""
+
+    def __init__(self, transaction: Transaction, schemas: Schemas, sealer: Sealer) -> None:
+        self._transaction = transaction
+        self._schemas = schemas
+        self._sealer = sealer
+
+    async def decide(self, items: Sequence[Item]) -> list[Decision]:
+        """One decision per command, in order; the rows are written. Raises `Unavailable` when the database is away:
+        then nothing was decided."""
+        await self._transaction.savepoint()
+        try:
+            decisions = await self._run(items)
+        except (ConstraintViolation, _Isolate) as problem:
+            cause: OctonetError = problem.cause if isinstance(problem, _Isolate) else problem
+        except _POISON as problem:
+            log.exception("a command could not be decided")
+            cause = Internal(f"this command cannot be decided ({type(problem).__name__})")
+        else:
+            await self._transaction.release()
+            return decisions
+        await self._transaction.rollback_to()
+        if len(items) == 1:
+            return [_rejected(items[0], cause)]
+        middle = len(items) // 2
+        return await self.decide(items[:middle]) + await self.decide(items[middle:])
+
+    async def _run(self, items: Sequence[Item]) -> list[Decision]:
+        unit = UnitOfWork(self._transaction, self._schemas, self._sealer)
+        await self._prefetch(unit, items)
+        decisions = [await self._one(unit, item) for item in items]
+        await unit.flush()
+        return decisions
+
+    async def _one(self, unit: UnitOfWork, item: Item) -> Decision:
+        command = item.command
+        schema = self._schemas.entities.get(command.entity)
+        at = iso(item.at)
+        unit.begin(at)
+        try:
+            if schema is None:
+                raise Internal(f"the entity {command.entity!r} is not in the schema any more")
+            decided = await command.decide(unit, schema, Moment(at))
+        except ConstraintViolation:
+            raise
+        except Unavailable:
+            raise
+        except OctonetError as problem:
+            if unit.flushed_within:
+                raise _Isolate(problem) from problem
+            unit.undo()
+            return _rejected(item, problem)
+        events = unit.finish()
+        data = None
+        if not events and decided.id is not None:
+            data = await self._row(unit, schema, decided.id)
+        return Decision(
+            item.id,
+            command.op(),
+            schema.name,
+            item.at,
+            item.actor,
+            Verdict.APPLIED if events else Verdict.UNCHANGED,
+            events,
+            decided.count,
+            data,
+        )
+
+    async def _row(self, unit: UnitOfWork, schema: EntitySchema, id: EntityId) -> bytes | None:
+        row = await unit.load(schema, id)
+        return None if row is None else encode_row(id, seal_row(self._sealer, schema, id, row))
+
+    async def _prefetch(self, unit: UnitOfWork, items: Sequence[Item]) -> None:
+        rows: dict[str, set[EntityId]] = {}
+        targets: dict[str, set[EntityId]] = {}
+        for item in items:
+            command = item.command
+            schema = self._schemas.entities.get(command.entity)
+            if schema is None:
+                continue
+            ids = command.touches()
+            if ids:
+                rows.setdefault(schema.name, set()).update(ids)
+            if schema.references:
+                values = command.mentions()
+                for relation in schema.references:
+                    target = values.get(relation.column)
+                    if isinstance(target, str):
+                        targets.setdefault(relation.target, set()).add(EntityId(target))
+        for name, found in rows.items():
+            await unit.prefetch(self._schemas.entities[name], found)
+        for name, found in targets.items():
+            await unit.prefetch_targets(self._schemas.entities[name], found)
+
+
+def _rejected(item: Item, problem: OctonetError) -> Decision:
+    rejection = Rejection(problem.kind, problem.code, problem.message, problem.faults)
+    command = item.command
+    return Decision(
+        item.id, command.op(), command.entity, item.at, item.actor, Verdict.REJECTED, rejection=rejection
+    )

@@ -1,0 +1,74 @@
+"""Connecting to NATS, with the settings that a server of record needs instead of the client's defaults."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final, TypeAlias
+
+import nats
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from jetstream.endpoint import Endpoint
+from octonet.kernel.errors import Unavailable
+
+log = logging.getLogger("octonet.nats")
+
+Connection: TypeAlias = Client
+"""What `connect` gives; other rooms only pass it on."""
+
+MINIMUM_SERVER: Final = (2, 15, 1)
+
+
+async def connect(endpoint: Endpoint, name: str = "octonet") -> Connection:
+    """A connection that reconnects for ever. Raises `Unavailable` when the server cannot be reached, or is too old:
+    older servers ignore features silently, so the version is checked."""
+    try:
+        client = await nats.connect(
+            servers=[url.strip() for url in endpoint.url.split(",")],
+            user=endpoint.user or None,
+            password=endpoint.password or None,
+            name=name,
+            connect_timeout=2,
+            # A server of record waits for its log; it never gives up on it.
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.2,
+            # A frozen server is noticed within ten seconds instead of four minutes.
+            ping_interval=5,
+            max_outstanding_pings=2,
+            # What is published while disconnected must fail at once, not be stored later as a ghost.
+            pending_size=-1,
+            allow_reconnect=True,
+            error_cb=_on_error,
+            disconnected_cb=_on_disconnect,
+            reconnected_cb=_on_reconnect,
+        )
+    except (NatsError, OSError, TimeoutError) as problem:
+        raise Unavailable(f"cannot connect to NATS at {endpoint.url}: {problem}") from problem
+    await _check_version(client, endpoint)
+    return client
+
+
+async def _check_version(client: Connection, endpoint: Endpoint) -> None:
+    version = client.connected_server_version
+    found = (version.major, version.minor, version.patch)
+    if found < MINIMUM_SERVER:
+        await client.close()
+        wanted = ".".join(str(part) for part in MINIMUM_SERVER)
+        raise Unavailable(
+            f"nats-server at {endpoint.url} is version {version}; Octonet needs {wanted} or newer, because older "
+            "servers ignore the settings that keep the log safe",
+            code="NATS_UNSUITABLE",
+        )
+
+
+async def _on_error(problem: Exception) -> None:
+    log.warning("NATS: %s", problem or type(problem).__name__)
+
+
+async def _on_disconnect() -> None:
+    log.info("NATS: disconnected")
+
+
+async def _on_reconnect() -> None:
+    log.info("NATS: reconnected")

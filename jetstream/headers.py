@@ -1,0 +1,36 @@
+"""The only place that spells a header."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MESSAGE_ID: Final = "Nats-Msg-Id"
+EXPECTED_LAST_SEQUENCE: Final = "Nats-Expected-Last-Sequence"
+EXPECTED_LAST_SUBJECT_SEQUENCE: Final = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_STREAM: Final = "Nats-Expected-Stream"
+BATCH_ID: Final = "Nats-Batch-Id"
+BATCH_SEQUENCE: Final = "Nats-Batch-Sequence"
+BATCH_COMMIT: Final = "Nats-Batch-Commit"
+STATUS: Final = "Status"
+PENDING_MESSAGES: Final = "Nats-Pending-Messages"
+
+POSITION: Final = "Octonet-Position"
+"""The fact's place in the log, as clients hold it."""
+ENTITY_ID: Final = "Octonet-Id"
+VERSION: Final = "Octonet-Version"
+COMMAND: Final = "Octonet-Command"
+KEY: Final = "Octonet-Key"
+ACCOUNT: Final = "Octonet-Account"
+TRANSPORT: Final = "Octonet-Transport"
+CORRELATION: Final = "Octonet-Correlation"
+CAUSATION: Final = "Octonet-Causation"
+SCHEMA: Final = "Octonet-Schema"
+TRACEPARENT: Final = "traceparent"
+
+CE_SPEC_VERSION: Final = "ce-specversion"
+CE_ID: Final = "ce-id"
+CE_SOURCE: Final = "ce-source"
+CE_TYPE: Final = "ce-type"
+CE_SUBJECT: Final = "ce-subject"
+CE_TIME: Final = "ce-time"
+CONTENT_TYPE: Final = "content-type"

@@ -1,0 +1,38 @@
+"""The truth of a project: its log, appended to by compare-and-set."""
+
+from __future__ import annotations
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from jetstream import headers, subjects
+from jetstream.api import WRONG_LAST_SEQUENCE, ApiError, publish
+from jetstream.reader import StreamReader
+from octonet.kernel.ids import ProjectName
+from octonet.kernel.log import AppendDoubtful, WrongSequence
+
+_TIMEOUT = 4.0
+
+
+class JetStreamLog(StreamReader):
+    """Implements `kernel.log.Log`."""
+
+    def __init__(self, client: Client, project: ProjectName) -> None:
+        super().__init__(client, subjects.log_stream(project))
+        self._subject = subjects.log(project)
+        self.largest = client.max_payload - 1024
+
+    async def append(self, body: bytes, after: int) -> int:
+        """See the port. There is no message id: compare-and-set alone decides, without a window of time."""
+        found = {headers.EXPECTED_LAST_SEQUENCE: str(after), headers.EXPECTED_STREAM: self._stream}
+        try:
+            sequence = (await publish(self._client, self._subject, body, found, _TIMEOUT)).seq
+        except ApiError as problem:
+            if problem.code in WRONG_LAST_SEQUENCE:
+                raise WrongSequence(str(problem)) from problem
+            raise AppendDoubtful(str(problem)) from problem
+        except (NatsError, TimeoutError) as problem:
+            raise AppendDoubtful(f"no acknowledgement: {problem or type(problem).__name__}") from problem
+        if sequence != after + 1:
+            raise AppendDoubtful(f"stored at {sequence}, expected {after + 1}")
+        return sequence

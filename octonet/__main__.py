@@ -1,0 +1,5 @@
+"""`python -m octonet`."""
+
+from octonet.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,68 @@
+"""Which nats-server a command uses: the one it is told, the one that already runs on the data directory, or its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jetstream.endpoint import Endpoint
+from jetstream.server import EmbeddedServer, find_running
+from octonet.config import Settings
+from octonet.data_directory import DataDirectory
+
+
+class Started:
+    """A server that was started, or found. `ours`: nobody else works on this data directory."""
+
+    def __init__(self, endpoint: Endpoint | None, server: EmbeddedServer | None, ours: bool) -> None:
+        self._endpoint = endpoint
+        self._server = server
+        self.ours = ours
+
+    def ready(self) -> Endpoint:
+        """Wait until it can be entered. Raises `Unavailable` with the end of its log."""
+        if self._server is not None:
+            self._server.wait_ready()
+            return self._server.endpoint
+        assert self._endpoint is not None
+        return self._endpoint
+
+
+def external(settings: Settings) -> Endpoint | None:
+    """The server of NATS_URL, if one is set."""
+    if not settings.nats_url:
+        return None
+    return Endpoint(settings.nats_url, settings.nats_user, settings.nats_password)
+
+
+@contextmanager
+def owned(settings: Settings) -> Iterator[Started]:
+    """Own the data directory, with a server of our own unless NATS_URL names one. Raises `Unavailable` naming the
+    process that owns it already."""
+    directory = DataDirectory(settings.data_dir)
+    directory.lock()
+    try:
+        elsewhere = external(settings)
+        if elsewhere is not None:
+            yield Started(elsewhere, None, True)
+            return
+        server = EmbeddedServer(directory.nats)
+        server.spawn()
+        try:
+            yield Started(None, server, True)
+        finally:
+            server.stop()
+    finally:
+        directory.unlock()
+
+
+@contextmanager
+def found_or_owned(settings: Settings) -> Iterator[Started]:
+    """The running server where there is one, else as `owned`."""
+    elsewhere = external(settings) or find_running(DataDirectory(settings.data_dir).nats)
+    if elsewhere is not None:
+        yield Started(elsewhere, None, False)
+        return
+    with owned(settings) as started:
+        yield started
+

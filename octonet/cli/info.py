@@ -1,0 +1,43 @@
+"""`octonet info`: the configuration as it would be used, as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+import msgspec
+
+from jetstream.server import find_running
+from octonet import __version__
+from octonet.config import Settings
+from octonet.data_directory import DataDirectory
+
+_CREDENTIALS = re.compile(r"(?<=//)[^/@\s]*@")
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "info",
+        parents=[common],
+        help="print the configuration as JSON",
+        description="The configuration after files, environment, profile and flags, without its secrets, and whether "
+        "a server runs on the data directory.",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Print it."""
+    found = msgspec.to_builtins(settings)
+    found["nats_password"] = "…" if settings.nats_password else ""
+    found["uri"] = _masked(settings.database_uri())
+    found["nats_url"] = _masked(settings.nats_url)
+    running = find_running(DataDirectory(settings.data_dir).nats) is not None
+    document = {"version": __version__, "running": running, "settings": found}
+    print(msgspec.json.format(msgspec.json.encode(document)).decode())
+    return 0
+
+
+def _masked(uri: str) -> str:
+    return _CREDENTIALS.sub("…@", uri)

@@ -1,0 +1,52 @@
+"""`octonet replay`: a database out of the log."""
+
+from __future__ import annotations
+
+import argparse
+
+from octonet.cli.engine import broker
+from octonet.config import Settings
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "replay",
+        parents=[common],
+        help="fold a project's log into another database",
+        description="Fold the log, from the target's own checkpoint on, into the database at URI: the rows, links and "
+        "versions come out equal. A second run adds what happened since, or changes nothing. The running server is "
+        "not disturbed.",
+    )
+    parser.add_argument("--project", default="default", metavar="P", help="default: default")
+    parser.add_argument("--to", required=True, metavar="URI", help="the database to fill, e.g. sqlite:///copy.db")
+    parser.add_argument("--to-dialect", metavar="DIALECT", help="kind of that database; default: as --dialect")
+    parser.add_argument(
+        "--until", metavar="POSITION|TIME", help="stop after this position, or before what happened after this time"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=run)
+
+
+def run(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Replay once."""
+    with broker.found_or_owned(settings) as started:
+        from octonet.cli.engine.loop import run as run_loop  # noqa: PLC0415  # heavy: after the nats-server was started
+
+        return run_loop(_replay(settings, started, arguments))
+
+
+async def _replay(settings: Settings, started: broker.Started, arguments: argparse.Namespace) -> int:
+    from octonet.replay import replay  # noqa: PLC0415
+
+    done = await replay(
+        settings,
+        started.ready(),
+        arguments.project,
+        arguments.to_dialect or settings.dialect,
+        arguments.to,
+        arguments.until,
+        arguments.quiet,
+    )
+    print(f"{done.folded} log entries folded, up to {done.entry} of {done.last}")
+    return 0

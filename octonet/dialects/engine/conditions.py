@@ -1,0 +1,78 @@
+"""Filters as SQL conditions. Comparisons with null are null in SQL, which counts as false: there is no negation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import Grouping
+
+from octonet.dialects.engine.grammar import Condition, Expression, Grammar
+from octonet.dialects.engine.shape import as_list, padded_width
+from octonet.dialects.engine.statement import Binder
+from octonet.kernel.filter import And, Compare, Comparison, Filter, In, IsNull, Like, Or
+
+_WIDEST = 50
+"""Databases limit how deep an expression is, and count every AND of a chain as one level."""
+
+
+class Conditions:
+    """Turns the filters of one statement into conditions over the columns it can see."""
+
+    def __init__(self, grammar: Grammar, binder: Binder, column: Callable[[str], Expression]) -> None:
+        self._grammar = grammar
+        self._binder = binder
+        self._column = column
+
+    def condition(self, where: Filter) -> Condition:
+        """The condition that the filter stands for."""
+        if isinstance(where, And):
+            return _joined(sa.and_, [self.condition(part) for part in where.parts], sa.true())
+        if isinstance(where, Or):
+            return _joined(sa.or_, [self.condition(part) for part in where.parts], sa.false())
+        column = self._column(where.column)
+        if isinstance(where, Compare):
+            return _compared(column, where.op, self._binder.next())
+        if isinstance(where, IsNull):
+            return column.is_(None) if where.wanted else column.is_not(None)
+        if isinstance(where, Like):
+            manner, _ = self._grammar.pattern(where.parts, where.ignore_case)
+            return self._grammar.manners[manner](column, self._binder.next())
+        return self._member(column, where)
+
+    def _member(self, column: Expression, where: In) -> Condition:
+        if not where.values:
+            return sa.true() if where.negated else sa.false()
+        if self._grammar.unroll is not None and as_list(where, self._grammar):
+            among = self._grammar.unroll(self._binder.next())
+            return column.not_in(among) if where.negated else column.in_(among)
+        parameters = [self._binder.next() for _ in range(padded_width(len(where.values)))]
+        return column.not_in(parameters) if where.negated else column.in_(parameters)
+
+
+def _compared(column: Expression, op: Comparison, value: Expression) -> Condition:
+    match op:
+        case Comparison.EQ:
+            return column == value
+        case Comparison.NE:
+            return column != value
+        case Comparison.GT:
+            return column > value
+        case Comparison.GTE:
+            return column >= value
+        case Comparison.LT:
+            return column < value
+        case Comparison.LTE:
+            return column <= value
+        case _ as never:
+            assert_never(never)
+
+
+def _joined(operator: Callable[..., Condition], parts: list[Condition], empty: Condition) -> Condition:
+    if not parts:
+        return empty
+    while len(parts) > _WIDEST:
+        groups = (parts[start : start + _WIDEST] for start in range(0, len(parts), _WIDEST))
+        parts = [Grouping(operator(*group)) for group in groups]
+    return operator(*parts)

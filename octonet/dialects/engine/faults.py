@@ -1,0 +1,50 @@
+"""Violated constraints, told in the words of the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from octonet.dialects.engine.tables import Model
+from octonet.kernel.errors import ConstraintViolation, Fault, Internal, OctonetError
+
+UNIQUE_VIOLATION = "UNIQUE_VIOLATION"
+REQUIRED = "REQUIRED"
+
+
+def taken(model: Model, table: str, columns: Sequence[str]) -> OctonetError:
+    """Another row has the same values in these columns of this physical table."""
+    entity, names = _named(model, table, columns)
+    if entity is None:
+        return Internal(f"{table} already holds a row with the same {_listed(columns)}")
+    return ConstraintViolation(
+        f"another {entity} already has the same {_listed(names)}",
+        code=UNIQUE_VIOLATION,
+        faults=tuple(Fault(f"$.data.{name}", "is already taken") for name in names),
+    )
+
+
+def missing(model: Model, table: str, columns: Sequence[str]) -> OctonetError:
+    """These columns of this physical table may not be null."""
+    entity, names = _named(model, table, columns)
+    if entity is None:
+        return Internal(f"{table} cannot hold a row without {_listed(columns)}")
+    return ConstraintViolation(
+        f"{entity} cannot be without {_listed(names)}",
+        code=REQUIRED,
+        faults=tuple(Fault(f"$.data.{name}", "is required") for name in names),
+    )
+
+
+def _named(model: Model, table: str, columns: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """The entity a table belongs to, and the members of its rows that these columns hold."""
+    for entity in model.entities.values():
+        if entity.table.name == table:
+            return entity.schema.name, columns
+        for name, junction in entity.junctions.items():
+            if junction.table.name == table:
+                return entity.schema.name, (name,)
+    return None, columns
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -1,0 +1,48 @@
+"""Physical names: quoted always, short enough, and never the name of two things."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy.sql.elements import quoted_name
+
+from octonet.dialects.engine.grammar import Grammar
+from octonet.kernel.errors import Invalid
+
+
+def quoted(name: str) -> quoted_name:
+    """A name that is quoted whether or not it looks as if it had to be: no list of reserved words is complete."""
+    return quoted_name(name, quote=True)
+
+
+class Names:
+    """The tables and indexes of one database, which share one space of names."""
+
+    def __init__(self, grammar: Grammar, prefix: str) -> None:
+        self._grammar = grammar
+        self._prefix = prefix
+        self._taken: dict[str, str] = {}
+
+    def table(self, name: str, purpose: str) -> quoted_name:
+        """The physical name of a table. Raises `Invalid` when the database reserves it or something else has it."""
+        physical = self._prefix + name
+        folded = self._grammar.fold(physical)
+        if folded.startswith(self._grammar.reserved_prefixes):
+            raise Invalid(f"{purpose} cannot be called {physical!r}: the database keeps that name for itself")
+        if len(physical) > self._grammar.longest_name:
+            raise Invalid(f"{purpose} is called {physical!r}, longer than {self._grammar.longest_name} characters")
+        return self._take(physical, purpose)
+
+    def index(self, name: str) -> quoted_name:
+        """The physical name of an index, cut and made unique by a hash where the database has no room for it."""
+        physical = self._prefix + name
+        if len(physical) > self._grammar.longest_name:
+            tail = hashlib.sha256(physical.encode()).hexdigest()[:8]
+            physical = f"{physical[: self._grammar.longest_name - 9]}_{tail}"
+        return self._take(physical, f"the index {physical}")
+
+    def _take(self, physical: str, purpose: str) -> quoted_name:
+        other = self._taken.setdefault(self._grammar.fold(physical), purpose)
+        if other is not purpose:
+            raise Invalid(f"{purpose} and {other} would both be called {physical!r} in the database")
+        return quoted(physical)

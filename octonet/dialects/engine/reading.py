@@ -1,0 +1,112 @@
+"""The read side of every SQL dialect, over what its driver can do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias, TypeVar
+
+from octonet.dialects.engine.grammar import Cell, Cells
+from octonet.dialects.engine.links import Reader, attach, pairs
+from octonet.dialects.engine.plan import SHORT_PAGE
+from octonet.dialects.engine.queries import Bound, Queries
+from octonet.kernel.aggregate import Stage
+from octonet.kernel.filter import Filter, Options
+from octonet.kernel.ids import CommandId, EntityId, Row
+from octonet.kernel.schema import EntitySchema, Relation
+from octonet.kernel.storage import Checkpoint, Page
+
+T = TypeVar("T")
+Work: TypeAlias = Callable[[Reader], Awaitable[T]]
+
+
+class Reads(Protocol):
+    """A driver's connections for reading. Every method raises errors of the kernel only."""
+
+    async def one(self, text: str, arguments: Sequence[Cell]) -> Cells | None:
+        """The first row of an answer that is found at once."""
+        ...
+
+    async def short(self, work: Work[T], *, snapshot: bool) -> T:
+        """Do some reading that is expected to be short, within one snapshot if so asked. It may be begun anew."""
+        ...
+
+    async def long(self, work: Work[T], *, snapshot: bool) -> T:
+        """Do some reading of any length, within one snapshot if so asked. Raises `Unavailable`, code QUERY_TIMEOUT,
+        when it takes too long."""
+        ...
+
+
+class SqlSource:
+    """Implements `octonet.kernel.storage.Source`."""
+
+    def __init__(self, queries: Queries, reads: Reads) -> None:
+        self._queries = queries
+        self._reads = reads
+
+    async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Row | None:
+        """One live row by id, with its links."""
+        query = self._queries.get(schema, options)
+        statement = query.statement
+        arguments = (id,) if statement.in_order else statement.arguments((id,))
+        if not query.junctions:
+            cells = await self._reads.one(statement.text, arguments)
+            return None if cells is None else query.codec.decode(cells)
+        rows = await self._reads.short(lambda reader: self._page(reader, Bound(query, arguments)), snapshot=True)
+        return rows[0] if rows else None
+
+    async def version(self, schema: EntitySchema, id: EntityId) -> int | None:
+        """The version of a live row, for conditional requests."""
+        statement = self._queries.version(schema).statement
+        cells = await self._reads.one(statement.text, statement.arguments((id,)))
+        return None if cells is None else int(str(cells[0]))
+
+    async def select(self, schema: EntitySchema, page: Page) -> list[Row]:
+        """Matching rows in the order asked for, then by id, each with its links."""
+        bound = self._queries.select(schema, page)
+        short = bound.query.short and page.limit + page.options.skip <= SHORT_PAGE
+        read = self._reads.short if short else self._reads.long
+        return await read(lambda reader: self._page(reader, bound), snapshot=bool(bound.query.junctions))
+
+    async def count(self, schema: EntitySchema, where: Filter, *, include_deleted: bool = False) -> int:
+        """How many rows match."""
+        bound = self._queries.count(schema, where, include_deleted)
+        rows = await self._reads.long(lambda reader: reader.rows(bound.text, bound.arguments), snapshot=False)
+        return int(str(rows[0][0]))
+
+    async def aggregate(self, schema: EntitySchema, stages: Sequence[Stage], limit: int) -> list[Row]:
+        """The pipeline's rows, at most `limit`; rows that are not grouped come without links."""
+        bound = self._queries.aggregate(schema, stages, limit)
+        rows = await self._reads.long(lambda reader: reader.rows(bound.text, bound.arguments), snapshot=False)
+        return bound.query.codec.decode_all(rows)
+
+    async def pairs(
+        self, schema: EntitySchema, relation: Relation, owners: Sequence[EntityId]
+    ) -> list[tuple[EntityId, EntityId]]:
+        """The (owner, target) links of a many-to-many relation, ordered by owner, target."""
+        junction = self._queries.junction(schema, relation)
+        found = await self._reads.short(lambda reader: pairs(reader, self._queries, junction, owners), snapshot=False)
+        return [(EntityId(owner), EntityId(target)) for owner, target in found]
+
+    async def checkpoint(self) -> Checkpoint:
+        """How far this source has folded the log."""
+        cells = await self._reads.one(self._queries.checkpoint().statement.text, ())
+        return checkpoint_of([] if cells is None else [cells])
+
+    async def recall(self, id: CommandId) -> int | None:
+        """The log entry that decided the command, if it was decided."""
+        bound = self._queries.recall((id,))
+        cells = await self._reads.one(bound.text, bound.arguments)
+        return None if cells is None else int(str(cells[1]))
+
+    async def _page(self, reader: Reader, bound: Bound) -> list[Row]:
+        rows = bound.query.codec.decode_all(await reader.rows(bound.text, bound.arguments))
+        await attach(reader, self._queries, bound.query.junctions, rows)
+        return rows
+
+
+def checkpoint_of(rows: Sequence[Cells]) -> Checkpoint:
+    """The checkpoint in an answer, or the one before the first entry."""
+    if not rows:
+        return Checkpoint()
+    entry, frame, digest, schema = rows[0]
+    return Checkpoint(int(str(entry)), int(str(frame)), digest if isinstance(digest, bytes) else b"", str(schema))

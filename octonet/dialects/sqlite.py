@@ -1,0 +1,234 @@
+"""SQLite: one file, one writer on the event loop, short reads beside it, long reads in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import Final, cast
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+from octonet.dialects.engine import glob
+from octonet.dialects.engine.ddl import Inventory, Migration
+from octonet.dialects.engine.grammar import Cell, Expression, Grammar
+from octonet.dialects.engine.model import build
+from octonet.dialects.engine.pool import Pool
+from octonet.dialects.engine.queries import Queries
+from octonet.dialects.engine.reading import SqlSource
+from octonet.dialects.engine.sqlite_errors import primary_code, raise_meaning
+from octonet.dialects.engine.sqlite_inline import InlineReads, InlineWriter
+from octonet.dialects.engine.sqlite_threads import open_reader
+from octonet.dialects.engine.tables import Model
+from octonet.dialects.engine.transaction import SqlTransaction
+from octonet.dialects.engine.writes import Writes
+from octonet.kernel.errors import Internal, Invalid, OctonetError, StorageUnavailable
+from octonet.kernel.ids import JsonValue
+from octonet.kernel.schema import FieldType, Schemas
+from octonet.kernel.storage import Database, DatabaseOptions, Dialect, Strategy, Transaction
+
+_BUSY_SECONDS: Final = 5.0
+"""How long to wait for another process that is writing."""
+_BUSY_PAUSE: Final = 0.02
+_CACHE_KIB: Final = 16 * 1024
+_JOURNAL_BYTES: Final = 64 * 1024 * 1024
+
+
+def _unroll(values: Expression) -> sa.Select[object]:
+    return sa.select(sa.func.json_each(values).table_valued("value").c.value)
+
+
+def _to_json(value: object) -> Cell:
+    return msgspec.json.encode(value).decode()
+
+
+def _from_json(cell: Cell) -> JsonValue:
+    return cast("JsonValue", msgspec.json.decode(str(cell)))
+
+
+GRAMMAR: Final = Grammar(
+    name="sqlite",
+    compiler=SQLiteDialect(paramstyle="qmark"),
+    types={
+        FieldType.STRING: sa.Text(),
+        FieldType.TEXT: sa.Text(),
+        # Numbers without a fraction are kept, and come back, as integers.
+        FieldType.NUMBER: sa.NUMERIC(),
+        FieldType.BOOLEAN: sa.Integer(),
+        FieldType.DATE: sa.Text(),
+        FieldType.JSON: sa.Text(),
+        FieldType.ARRAY: sa.Text(),
+    },
+    encoders={FieldType.JSON: _to_json, FieldType.ARRAY: _to_json},
+    decoders={FieldType.BOOLEAN: bool, FieldType.JSON: _from_json, FieldType.ARRAY: _from_json},
+    pattern=glob.pattern,
+    manners={
+        glob.GLOB: lambda column, text: column.bool_op("GLOB")(text),
+        glob.LIKE: lambda column, text: column.like(text, escape="\\"),
+    },
+    total=sa.func.total,
+    unroll=_unroll,
+    pack=_to_json,
+    takes_rows_out=True,
+    most_ids=10_000,
+    keyed_table_options={"sqlite_with_rowid": False},
+    partial_index_option="sqlite_where",
+    longest_name=1000,
+    reserved_prefixes=("sqlite_",),
+)
+
+
+class SqliteDatabase(SqlSource):
+    """Implements `octonet.kernel.storage.Database`."""
+
+    def __init__(self, path: str, model: Model, options: DatabaseOptions) -> None:
+        self._path = path
+        self._options = options
+        self._writes = Writes(model, GRAMMAR)
+        self._writer, self._reader = _open_files(path)
+        self._pool = Pool(lambda: open_reader(path, options.show_sql), options.pool_size, options.query_timeout)
+        super().__init__(Queries(model, GRAMMAR), InlineReads(self._reader, self._pool, path, options.show_sql))
+        self._beginning = False
+        self._drops_at_close = False
+
+    async def begin(self) -> Transaction:
+        """Open the write transaction. Raises `StorageUnavailable` when another process keeps its own open."""
+        return SqlTransaction(self._queries, self._writes, await self._begin(self._queries.model))
+
+    async def migrate(self, schemas: Schemas, strategy: Strategy) -> None:
+        """Bring the tables in line with the schema. `validate` raises `Conflict` listing every difference;
+        `create-drop` also removes the tables when the database is closed."""
+        model = build(schemas, GRAMMAR, self._options.table_prefix)
+        await self._alter(model, lambda migration: migration.statements(strategy))
+        self._queries, self._writes = Queries(model, GRAMMAR), Writes(model, GRAMMAR)
+        self._drops_at_close = strategy is Strategy.CREATE_DROP
+
+    async def close(self) -> None:
+        """Release every connection; an open transaction is rolled back."""
+        await self._pool.close()
+        try:
+            if self._drops_at_close:
+                self._drops_at_close = False
+                self._writer.rollback()
+                await self._alter(self._queries.model, Migration.drop)
+        finally:
+            self._reader.close()
+            self._writer.close()
+
+    async def _alter(self, model: Model, statements: Callable[[Migration], Iterable[str]]) -> None:
+        writer = await self._begin(model)
+        try:
+            for text in statements(Migration(model, GRAMMAR, await _inventory(writer))):
+                await writer.run(text)
+        except BaseException:
+            await writer.rollback()
+            raise
+        await writer.commit()
+
+    async def _begin(self, model: Model) -> InlineWriter:
+        if self._beginning or self._writer.in_transaction:
+            raise Internal(f"a write transaction on {self._path} is open already")
+        self._beginning = True
+        try:
+            await self._lock_file()
+        finally:
+            self._beginning = False
+        return InlineWriter(self._writer, model, self._path, self._options.show_sql)
+
+    async def _lock_file(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _BUSY_SECONDS
+        while True:
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                if primary_code(error) != sqlite3.SQLITE_BUSY or loop.time() > deadline:
+                    raise_meaning(error, self._path)
+            else:
+                return
+            await asyncio.sleep(_BUSY_PAUSE)
+
+
+class SqliteDialect:
+    """Implements `octonet.kernel.storage.Dialect`."""
+
+    name = "sqlite"
+
+    async def open(self, uri: str, schemas: Schemas, options: DatabaseOptions) -> Database:
+        """Open the file that `uri` names, made with its directory where it is not there: ``sqlite:///relative``,
+        ``sqlite:////absolute``, ``sqlite:path`` or a plain path."""
+        return SqliteDatabase(_path_of(uri), build(schemas, GRAMMAR, options.table_prefix), options)
+
+
+def _path_of(uri: str) -> str:
+    path = uri.removeprefix("sqlite:")
+    if path != uri and path.startswith("//"):
+        if not path.startswith("///"):
+            raise Invalid(
+                f"{uri!r} names a server: a file is named as sqlite:///relative/path or sqlite:////absolute/path"
+            )
+        path = path.removeprefix("///")
+    if not path or ":memory:" in path:
+        raise Invalid(f"{uri!r} names no file: writer and readers are connections apart, and must see the same data")
+    if "?" in path or "\0" in path:
+        raise Invalid(f"{uri!r} holds a sign that the path of a database cannot hold")
+    return os.path.abspath(path)
+
+
+def _open_files(path: str) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """The writer's and the reader's connection. Raises `Invalid` or `StorageUnavailable` with the reason."""
+    if os.path.isdir(path):
+        raise Invalid(f"{path} is a directory: name a file in it")
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    except OSError as problem:
+        raise Invalid(f"the directory of {path} cannot be made: {problem.strerror}") from problem
+    opened: list[sqlite3.Connection] = []
+    try:
+        for _ in range(2):
+            opened.append(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, cached_statements=512))
+        writer, reader = opened
+        _prepare(writer, reader, path)
+    except (sqlite3.Error, OctonetError) as problem:
+        for connection in opened:
+            connection.close()
+        if isinstance(problem, sqlite3.Error):
+            raise_meaning(problem, path)
+        raise
+    return writer, reader
+
+
+def _prepare(writer: sqlite3.Connection, reader: sqlite3.Connection, path: str) -> None:
+    writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if writer.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        mode = writer.execute("PRAGMA journal_mode=WAL").fetchone()
+        if mode != ("wal",):
+            raise StorageUnavailable(f"{path} cannot have a write-ahead log: its file system shares no memory")
+    writer.execute("PRAGMA synchronous=NORMAL")
+    writer.execute(f"PRAGMA journal_size_limit={_JOURNAL_BYTES}")
+    # Waiting for another writer must not stop the event loop, see `_lock_file`.
+    writer.execute("PRAGMA busy_timeout=0")
+    reader.execute("PRAGMA query_only=ON")
+    for connection in (writer, reader):
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        # References are checked by the unit of work; they are declared for others who read the file.
+        connection.execute("PRAGMA foreign_keys=OFF")
+
+
+async def _inventory(writer: InlineWriter) -> Inventory:
+    columns: dict[str, set[str]] = {}
+    for table, column in await writer.rows(_COLUMNS, ()):
+        columns.setdefault(str(table).lower(), set()).add(str(column).lower())
+    indexes = frozenset(str(name).lower() for (name,) in await writer.rows(_INDEXES, ()))
+    return Inventory({table: frozenset(names) for table, names in columns.items()}, indexes)
+
+
+_COLUMNS: Final = (
+    "SELECT t.name, c.name FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c WHERE t.type = 'table'"
+)
+_INDEXES: Final = "SELECT name FROM sqlite_master WHERE type = 'index'"
+
+DIALECT: Final[Dialect] = SqliteDialect()

@@ -1,0 +1,135 @@
+"""Every error Octonet answers with: a kind that transports map, a stable code that clients may switch on.
+
+OctonetError
+├── Invalid            the request itself is wrong: nothing was tried
+│   └── ValidationError     a value does not fit the schema
+├── NotFound           what was named does not exist
+├── Conflict           the state of the data forbids it
+│   └── ConstraintViolation     a database constraint said no
+├── Unavailable        try again later: nothing is known to be wrong with the request
+│   ├── StorageUnavailable      the database is away
+│   └── OutcomeUnknown          the command is recorded, its outcome not yet known
+├── Exhausted          a limit was reached
+└── Internal           our fault
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """What a caller can do about an error; the only thing a transport maps."""
+
+    INVALID = "invalid"
+    UNPROCESSABLE = "unprocessable"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    DENIED = "denied"
+    UNAUTHENTICATED = "unauthenticated"
+    EXHAUSTED = "exhausted"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong, and where: `path` is a JSON path such as ``$.filter.age.$foo``."""
+
+    path: str
+    message: str
+
+
+class OctonetError(Exception):
+    """Something went wrong."""
+
+    kind: ClassVar[Kind] = Kind.INTERNAL
+    default_code: ClassVar[str] = "INTERNAL"
+
+    def __init__(
+        self, message: str | None = None, *, code: str | None = None, faults: tuple[Fault, ...] = ()
+    ) -> None:
+        super().__init__(message or self.__doc__)
+        self.code = code or self.default_code
+        self.faults = faults
+
+    @property
+    def message(self) -> str:
+        """The sentence for the caller."""
+        return str(self)
+
+
+class Invalid(OctonetError):
+    """The request is malformed."""
+
+    kind = Kind.INVALID
+    default_code = "INVALID_REQUEST"
+
+
+class ValidationError(OctonetError):
+    """The values do not fit the schema."""
+
+    kind = Kind.UNPROCESSABLE
+    default_code = "VALIDATION_ERROR"
+
+
+class NotFound(OctonetError):
+    """There is no such thing."""
+
+    kind = Kind.NOT_FOUND
+    default_code = "NOT_FOUND"
+
+
+class Conflict(OctonetError):
+    """The current state of the data forbids this."""
+
+    kind = Kind.CONFLICT
+    default_code = "CONFLICT"
+
+
+class ConstraintViolation(Conflict):
+    """A database constraint was violated."""
+
+    default_code = "CONSTRAINT_VIOLATION"
+
+
+class Exhausted(OctonetError):
+    """A limit was reached."""
+
+    kind = Kind.EXHAUSTED
+    default_code = "LIMIT_REACHED"
+
+
+class Unavailable(OctonetError):
+    """The service is not available at the moment."""
+
+    kind = Kind.UNAVAILABLE
+    default_code = "UNAVAILABLE"
+
+
+class StorageUnavailable(Unavailable):
+    """The database is not available at the moment."""
+
+    default_code = "DB_NOT_CONNECTED"
+
+
+class OutcomeUnknown(Unavailable):
+    """The command is recorded, but its outcome is not known yet."""
+
+    default_code = "OUTCOME_UNKNOWN"
+
+
+class Internal(OctonetError):
+    """Something went wrong inside Octonet."""
+
+
+def validation(path: str, message: str, *, code: str | None = None) -> ValidationError:
+    """A validation error about one place."""
+    return ValidationError(f"{path}: {message}", code=code, faults=(Fault(path, message),))
+
+
+def invalid(path: str, message: str, *, code: str | None = None) -> Invalid:
+    """A malformed request, about one place."""
+    return Invalid(f"{path}: {message}", code=code, faults=(Fault(path, message),))

@@ -1,0 +1,66 @@
+"""A project: one schema, one database, one lane. The registry of all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Protocol
+
+import msgspec
+
+from octonet.kernel.catch_up import CatchUp
+from octonet.kernel.envelope import Envelope
+from octonet.kernel.errors import NotFound
+from octonet.kernel.ids import CommandId, ProjectName
+from octonet.kernel.log import Outcome
+from octonet.kernel.operation import Command, Limits
+from octonet.kernel.schema import Schemas
+from octonet.kernel.sealing import Sealer
+from octonet.kernel.storage import Database
+from projections.engine.hub import Hub
+
+
+class Intake(Protocol):
+    """Where commands go in."""
+
+    def submit(self, envelope: Envelope[Command]) -> asyncio.Future[Outcome]:
+        """Send a command on its way; the future holds its outcome, or why it was not recorded."""
+        ...
+
+    def forget(self, id: CommandId) -> None:
+        """Nobody waits for this command's outcome any more."""
+        ...
+
+
+class Project(msgspec.Struct, frozen=True):
+    """One isolated schema and database, and the ports to its lane."""
+
+    name: ProjectName
+    schemas: Schemas
+    database: Database
+    dialect: str
+    intake: Intake
+    history: CatchUp
+    hub: Hub
+    sealer: Sealer
+    limits: Limits = Limits()
+
+
+class Projects:
+    """The projects this process serves, by name."""
+
+    def __init__(self, projects: list[Project]) -> None:
+        self._by_name = {project.name: project for project in projects}
+
+    def __iter__(self) -> Iterator[Project]:
+        return iter(self._by_name.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def get(self, name: ProjectName) -> Project:
+        """The project of this name. Raises `NotFound` with code UNKNOWN_PROJECT."""
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise NotFound(f"there is no project {name!r}", code="UNKNOWN_PROJECT") from None

@@ -1,0 +1,116 @@
+"""The feed: the log's facts, one message each, on `mostajs.<Entity>.<fact>`. A projection like any other, and exact:
+the last message says how far it got, and compare-and-set lets only one relay at a time go on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+
+from octonet.kernel.chain import Assembler, Link, start_of
+from octonet.kernel.errors import Unavailable
+from octonet.kernel.event import Event
+from octonet.kernel.log import (
+    AppendDoubtful,
+    Batch,
+    Decision,
+    FeedMessage,
+    FeedStream,
+    LogGap,
+    Stream,
+    WrongSequence,
+)
+from octonet.kernel.position import Position
+
+log = logging.getLogger("octonet.feed")
+
+_LARGEST_BATCH = 1000
+_LARGEST_BYTES = 4 * 1024 * 1024
+_LINGER_PER_FACT = 0.001
+_LEAST_LINGER = 0.002
+_LONGEST_LINGER = 0.15
+_PAUSE = 0.5
+
+
+class Feed:
+    """Relays while its task lives. `spell` makes the message of one fact; it belongs to whoever speaks NATS."""
+
+    def __init__(
+        self,
+        log_stream: Stream,
+        feed: FeedStream,
+        spell: Callable[[Position, Decision, Event], FeedMessage],
+        owned: asyncio.Event,
+    ) -> None:
+        self._log = log_stream
+        self._feed = feed
+        self._spell = spell
+        self._owned = owned
+        self.reached = 0
+        """The last log sequence whose facts are on the feed."""
+
+    @property
+    def running(self) -> bool:
+        """Whether this process's worker owns the lane."""
+        return self._owned.is_set()
+
+    async def run(self) -> None:
+        """For ever, while this worker owns the lane. A relay of an earlier owner is fenced off by its own failure."""
+        while True:
+            await self._owned.wait()
+            try:
+                await self._relay()
+            except (WrongSequence, AppendDoubtful, Unavailable) as problem:
+                log.info("the feed starts over: %s", problem)
+                await asyncio.sleep(_PAUSE)
+            except LogGap as problem:
+                log.error("the feed stands still: %s", problem)
+                await asyncio.sleep(_PAUSE * 10)
+
+    async def _relay(self) -> None:
+        sequence, position = await self._feed.position()
+        # The entry that the last fact came from may hold more: read it again, from its first part.
+        start = await start_of(self._log, position.entry) - 1
+        assembler = Assembler(start)
+        async for messages in self._log.read(start):
+            until = messages[-1].sequence
+            waiting = [m for link in assembler.feed(messages) for m in self._messages(link, position)]
+            if not self._owned.is_set():
+                return
+            if waiting:
+                sequence = await self._publish(waiting, sequence)
+            self.reached = until
+            if waiting:
+                # Nothing waits when idle; under load many facts share one atomic batch, which costs the server
+                # milliseconds.
+                await asyncio.sleep(min(max(len(waiting) * _LINGER_PER_FACT, _LEAST_LINGER), _LONGEST_LINGER))
+
+    def _messages(self, link: Link, after: Position) -> Iterator[FeedMessage]:
+        if not isinstance(link.entry, Batch):
+            return
+        index = 0
+        for decision in link.entry.decisions:
+            for event in decision.events:
+                position = Position(link.sequence, index)
+                index += 1
+                if position > after:
+                    yield self._spell(position, decision, event)
+
+    async def _publish(self, messages: list[FeedMessage], sequence: int) -> int:
+        for batch in _batches(messages):
+            sequence = await self._feed.publish(batch, sequence)
+        return sequence
+
+
+def _batches(messages: list[FeedMessage]) -> Iterator[list[FeedMessage]]:
+    batch: list[FeedMessage] = []
+    size = 0
+    for message in messages:
+        if batch and (len(batch) >= _LARGEST_BATCH or size + len(message.body) > _LARGEST_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(message)
+        size += len(message.body)
+    if batch:
+        yield batch

@@ -1,0 +1,143 @@
+"""The fold: facts into a database, in order, exactly once. Recovery, takeover, replay and replicas are this one path.
+
+A row is an insert, an update or a delete by id with the version before it: no decision is made again, nothing is
+looked up, and a database that does not fit its log is found out at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from octonet.kernel.chain import Assembler, Link, start_of
+from octonet.kernel.errors import Internal, invalid
+from octonet.kernel.event import Event, Fact
+from octonet.kernel.ids import Row
+from octonet.kernel.log import Batch, LogGap, Outcome, SchemaChanged, Stream
+from octonet.kernel.outcome import outcomes_of
+from octonet.kernel.pending import Pending
+from octonet.kernel.schema import DELETED_AT, ID, EntitySchema, Schemas
+from octonet.kernel.sealing import Sealer, open_row
+from octonet.kernel.storage import Checkpoint, Database, Remembered, Transaction
+
+_FACTS_PER_COMMIT = 4096
+
+_row = msgspec.json.Decoder(dict)
+
+
+class Fold:
+    """Implements `kernel.catch_up.CatchUp` for one log and one database."""
+
+    def __init__(self, log: Stream, database: Database, schemas: Schemas, sealer: Sealer) -> None:
+        self._log = log
+        self._database = database
+        self._schemas = schemas
+        self._sealer = sealer
+
+    async def catch_up(self, until: int, tell: Callable[[Link], None]) -> Checkpoint:
+        """See the port."""
+        mark = await self._database.checkpoint()
+        if mark.entry > until:
+            raise LogGap(
+                f"the database has folded {mark.entry} log entries, the log holds only {until}: history was lost. "
+                "Restore the log, or rebuild the database from it"
+            )
+        assembler = Assembler(mark.entry, mark.digest)
+        links: list[Link] = []
+        facts = 0
+        if mark.entry < until:
+            async for messages in self._log.read(mark.entry, until):
+                for link in assembler.feed(messages):
+                    links.append(link)
+                    facts += _size(link)
+                    if facts >= _FACTS_PER_COMMIT:
+                        mark = await self.apply(mark, links)
+                        self._told(links, tell)
+                        links, facts = [], 0
+        if links:
+            mark = await self.apply(mark, links)
+            self._told(links, tell)
+        # Parts without their last part count as read: the next record makes them void.
+        return msgspec.structs.replace(mark, entry=assembler.sequence, digest=assembler.digest)
+
+    async def outcomes(self, entry: int) -> list[Outcome]:
+        """See the port."""
+        start = await start_of(self._log, entry) - 1
+        assembler = Assembler(start)
+        async for messages in self._log.read(start, entry):
+            for link in assembler.feed(messages):
+                if link.sequence == entry and isinstance(link.entry, Batch):
+                    return list(outcomes_of(link.entry, entry))
+        return []
+
+    async def apply(self, mark: Checkpoint, links: Iterable[Link]) -> Checkpoint:
+        """Fold these entries in one transaction that expects the checkpoint to be at `mark`; returns the new one."""
+        transaction = await self._database.begin()
+        try:
+            if await transaction.checkpoint() != mark:
+                raise Internal("the checkpoint moved under the fold: another process writes to this database")
+            pending = Pending(transaction)
+            for link in links:
+                mark = await self._entry(transaction, pending, mark, link)
+            await pending.flush()
+            await transaction.move_checkpoint(mark)
+            await transaction.commit()
+        finally:
+            await transaction.rollback()
+        return mark
+
+    async def _entry(self, transaction: Transaction, pending: Pending, mark: Checkpoint, link: Link) -> Checkpoint:
+        mark = msgspec.structs.replace(mark, entry=link.sequence, digest=link.digest)
+        if isinstance(link.entry, SchemaChanged):
+            return msgspec.structs.replace(mark, schema=link.entry.digest)
+        if not isinstance(link.entry, Batch):
+            return mark
+        for decision in link.entry.decisions:
+            for event in decision.events:
+                await self._event(pending, event)
+        await transaction.remember([Remembered(d.command_id, link.sequence) for d in link.entry.decisions])
+        return msgspec.structs.replace(mark, frame=link.entry.frame)
+
+    async def _event(self, pending: Pending, event: Event) -> None:
+        schema = self._schemas.entities.get(event.entity)
+        if schema is None:
+            raise invalid("$.schema", f"the log has facts of {event.entity!r}, which the schema does not know")
+        unique = _touches_unique(schema, event)
+        gives_back = event.fact is not Fact.CREATED and unique
+        if pending.must_flush_before(schema, gives_back=gives_back):
+            await pending.flush()
+        slot = pending.slot(schema, event.id)
+        if slot is None:
+            slot = pending.know(schema, event.id, 0 if event.fact is Fact.CREATED else event.version - 1, None)
+        elif slot.version != event.version - 1 and event.fact is not Fact.CREATED:
+            raise LogGap(f"{schema.name} {event.id} is at version {slot.version}, its next fact at {event.version}")
+        state = None if event.data is None else self._state(schema, event)
+        pending.put(slot, event.version, state, takes=unique and event.fact is not Fact.DELETED)
+
+    def _state(self, schema: EntitySchema, event: Event) -> Row:
+        assert event.data is not None
+        found: Row = _row.decode(event.data)
+        found.pop(ID, None)
+        # Columns the schema has gained since are null; columns it has lost are not stored any more.
+        row: Row = {name: found.get(name) for name in schema.columns if name != ID}
+        for relation in schema.links:
+            row[relation.name] = found.get(relation.name) or []
+        return open_row(self._sealer, schema, event.id, row)
+
+    @staticmethod
+    def _told(links: list[Link], tell: Callable[[Link], None]) -> None:
+        for link in links:
+            tell(link)
+
+
+def _size(link: Link) -> int:
+    if not isinstance(link.entry, Batch):
+        return 1
+    return sum(len(decision.events) + 1 for decision in link.entry.decisions)
+
+
+def _touches_unique(schema: EntitySchema, event: Event) -> bool:
+    if event.fact is not Fact.UPDATED:
+        return bool(schema.unique_columns) or schema.soft_delete
+    return DELETED_AT in event.changed or not schema.unique_columns.isdisjoint(event.changed)

@@ -1,0 +1,43 @@
+"""One row by its id."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import msgspec
+
+from octonet.kernel import options_parse
+from octonet.kernel.errors import invalid
+from octonet.kernel.filter import EVERYTHING
+from octonet.kernel.ids import EntityId
+from octonet.kernel.operation import Answer, Limits, Query, Request
+from octonet.kernel.schema import EntitySchema, Schemas
+from octonet.kernel.storage import Source
+from octonet.kernel.values import entity_id
+from projections.engine.page import Reading, eager, fetching, finish
+
+
+class FindById(Query, frozen=True, tag="findById"):
+    """One row, or null; eager relations are populated unasked."""
+
+    needs = ("id",)
+    takes = ("options", "relations")
+
+    id: EntityId
+    reading: Reading
+
+    @classmethod
+    def parse(cls, request: Request, schema: EntitySchema, schemas: Schemas, limits: Limits) -> Self:
+        if request.id is msgspec.UNSET or request.id is None or request.id == "":
+            raise invalid("$.id", "is missing", code="MISSING_ID")
+        options = options_parse.parse(schema, request.options)
+        asked = options_parse.relations(schema, request.relations)
+        relations = tuple(dict.fromkeys((*asked, *eager(schema, options))))
+        return cls(schema.name, entity_id(request.id), Reading(EVERYTHING, options, relations, 1))
+
+    async def answer(self, source: Source, schema: EntitySchema, schemas: Schemas) -> Answer:
+        row = await source.get(schema, self.id, fetching(schema, self.reading))
+        if row is None:
+            return Answer()
+        rows = await finish(source, schema, schemas, self.reading, [row])
+        return Answer(row=rows[0])

@@ -1,0 +1,109 @@
+"""Runs Octonet with one protection taken away, to show that the checker would notice: `broken_build.py FAULT …`.
+
+stop-at-append        nothing is broken; the process pauses itself (SIGSTOP) between deciding and appending
+no-compare-and-set    the same, and appends go out without their fence
+early-reply           appends are called done before they are sent
+late-checkpoint       the checkpoint is written after the rows' transaction, and the process dies in between
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+from jetstream import log as jetstream_log
+from jetstream.api import publish
+from jetstream.log import JetStreamLog
+from octonet import cli
+from octonet.dialects.engine.transaction import SqlTransaction
+from octonet.kernel.storage import Checkpoint
+
+_STOP_AT = 25
+_DIE_AT = 40
+
+
+def stop_at_append(fenced: bool) -> None:
+    """Pause once, after the decision, before the append."""
+    plain = JetStreamLog.append
+    appends = 0
+
+    async def append(self: JetStreamLog, body: bytes, after: int) -> int:
+        nonlocal appends
+        appends += 1
+        if appends == _STOP_AT:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if fenced:
+            return await plain(self, body, after)
+        await publish(self._client, self._subject, body, {})
+        return after + 1
+
+    JetStreamLog.append = append  # type: ignore[method-assign]
+
+
+def early_reply() -> None:
+    """Say that the append is done, and do it a little later."""
+    plain = JetStreamLog.append
+    chain: list[asyncio.Task[int]] = []
+
+    async def later(self: JetStreamLog, body: bytes, after: int, before: asyncio.Task[int] | None) -> int:
+        await asyncio.sleep(0.05)
+        if before is not None:
+            await before
+        return await plain(self, body, after)
+
+    async def append(self: JetStreamLog, body: bytes, after: int) -> int:
+        chain.append(asyncio.create_task(later(self, body, after, chain[-1] if chain else None)))
+        return after + 1
+
+    JetStreamLog.append = append  # type: ignore[method-assign]
+
+
+def late_checkpoint() -> None:
+    """Commit the rows, then the checkpoint; die between the two."""
+    plain_move, plain_commit = SqlTransaction.move_checkpoint, SqlTransaction.commit
+    commits = 0
+    kept: dict[int, Checkpoint] = {}
+
+    async def move_checkpoint(self: SqlTransaction, to: Checkpoint) -> None:
+        kept[id(self)] = to
+
+    async def commit(self: SqlTransaction) -> None:
+        nonlocal commits
+        commits += 1
+        await plain_commit(self)
+        if commits >= _DIE_AT:
+            os.kill(os.getpid(), signal.SIGKILL)
+        to = kept.pop(id(self), None)
+        if to is not None:
+            again = await databases[-1].begin()
+            await plain_move(again, to)
+            await plain_commit(again)
+
+    from octonet.app import Node  # noqa: PLC0415
+
+    databases = []
+    plain_open = Node._open_database
+
+    async def open_database(self: Node, schemas: object) -> object:
+        database = await plain_open(self, schemas)  # type: ignore[arg-type]
+        databases.append(database)
+        return database
+
+    Node._open_database = open_database  # type: ignore[method-assign,assignment]
+    SqlTransaction.move_checkpoint = move_checkpoint  # type: ignore[method-assign]
+    SqlTransaction.commit = commit  # type: ignore[method-assign]
+
+
+FAULTS = {
+    "stop-at-append": lambda: stop_at_append(fenced=True),
+    "no-compare-and-set": lambda: stop_at_append(fenced=False),
+    "early-reply": early_reply,
+    "late-checkpoint": late_checkpoint,
+}
+
+if __name__ == "__main__":
+    assert jetstream_log
+    FAULTS[sys.argv[1]]()
+    sys.exit(cli.main(sys.argv[2:]))

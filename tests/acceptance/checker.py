@@ -1,0 +1,273 @@
+"""Holds what clients were told, the log, the feed and the database against each other.
+
+It reads the log by itself, with nothing of the server's write or fold path, so that a fault there is not repeated
+here. Each violation is one sentence; none means that every promise held.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import nats
+from nats.js.api import AckPolicy, ConsumerConfig
+
+from jetstream.endpoint import Endpoint
+
+Json = Any
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one client was told about one write: `status` is HTTP's, `reply` the envelope."""
+
+    correlation: str
+    op: str
+    status: int
+    reply: Json
+    position: str = ""
+
+
+@dataclass
+class Decision:
+    """One command, as the log has it."""
+
+    entry: int
+    first: int
+    command: str
+    op: str
+    entity: str
+    correlation: str
+    verdict: str
+    events: list[Json]
+    count: int
+    data: Json
+
+
+@dataclass
+class History:
+    """The whole log, decoded."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    digests: dict[int, bytes] = field(default_factory=dict)
+    last: int = 0
+
+
+async def violations(endpoint: Endpoint, database: Path, schemas: Path, told: list[Told]) -> list[str]:
+    """Everything that is wrong."""
+    client = await nats.connect(endpoint.url, user=endpoint.user or None, password=endpoint.password or None)
+    try:
+        log = await _messages(client, "OCTO_LOG_default")
+        feed = await _messages(client, "OCTO_FACTS_default")
+    finally:
+        await client.close()
+    history = History()
+    found = list(_read_log(log, history))
+    found += _check_decisions(history)
+    found += _check_feed(feed, history)
+    found += _check_database(database, schemas, history)
+    found += _check_told(told, history)
+    return found
+
+
+async def _messages(client: Any, stream: str) -> list[Any]:
+    js = client.jetstream()
+    state = (await js.stream_info(stream)).state
+    if state.messages == 0:
+        return []
+    subscription = await js.pull_subscribe(
+        "", stream=stream, config=ConsumerConfig(ack_policy=AckPolicy.NONE, mem_storage=True)
+    )
+    found: list[Any] = []
+    while len(found) < state.messages:
+        found += await subscription.fetch(1000, timeout=5)
+    await subscription.unsubscribe()
+    return found[: state.messages]
+
+
+def _read_log(messages: list[Any], history: History) -> Iterator[str]:
+    previous = b""
+    parts: list[bytes] = []
+    for expected, message in enumerate(messages, 1):
+        sequence = message.metadata.sequence.stream
+        if sequence != expected:
+            yield f"log message {expected} is missing ({sequence} came)"
+        entry = msgspec.msgpack.decode(message.data)
+        if entry[1] != previous:
+            yield f"log message {sequence} does not continue the hash chain"
+        previous = hashlib.sha256(message.data).digest()
+        history.digests[sequence] = previous
+        history.last = sequence
+        if entry[0] == "part":
+            parts = [*parts, entry[4]] if entry[2] == len(parts) + 1 else [entry[4]]
+            if entry[2] == entry[3] == len(parts):
+                history.decisions += _decisions(sequence, msgspec.msgpack.decode(b"".join(parts)))
+            continue
+        parts = []
+        if entry[0] == "batch":
+            history.decisions += _decisions(sequence, entry)
+
+
+def _decisions(sequence: int, entry: Json) -> Iterator[Decision]:
+    index = 0
+    for raw in entry[3]:
+        command, op, entity, _, actor, verdict, events, count, data, _ = raw
+        yield Decision(sequence, index, command, op, entity, actor[4], verdict, events, count, data)
+        index += len(events)
+
+
+def _check_decisions(history: History) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for decision in history.decisions:
+        if decision.command in seen:
+            yield f"command {decision.command} was decided by entry {seen[decision.command]} and {decision.entry}"
+        seen[decision.command] = decision.entry
+        touched = [(event[1], event[2]) for event in decision.events]
+        if len(set(touched)) != len(touched):
+            yield f"command {decision.command} has two facts about one row"
+        if (decision.verdict == "applied") != bool(decision.events):
+            yield f"command {decision.command} is {decision.verdict} with {len(decision.events)} facts"
+    versions: dict[tuple[str, str], int] = {}
+    for decision in history.decisions:
+        for fact, entity, id, version, _, _ in decision.events:
+            before = versions.get((entity, id), 0)
+            if version != (1 if fact == "created" else before + 1) or (fact == "created") != (before == 0):
+                yield f"{entity} {id}: {fact} version {version} in entry {decision.entry} follows version {before}"
+            versions[entity, id] = 0 if fact == "deleted" else version
+
+
+def _check_feed(feed: list[Any], history: History) -> Iterator[str]:
+    wanted = [
+        (f"{decision.entry}.{decision.first + number}", event)
+        for decision in history.decisions
+        for number, event in enumerate(decision.events)
+    ]
+    got = [(_position(message.headers["Octonet-Position"]), message) for message in feed]
+    if [place for place, _ in got] != [place for place, _ in wanted]:
+        yield f"the feed has {len(got)} facts, the log {len(wanted)}, or they stand in another order"
+        return
+    for (place, message), (_, event) in zip(got, wanted, strict=True):
+        body = json.loads(message.data)
+        data = None if event[4] is None else json.loads(event[4])
+        if message.subject != f"mostajs.{event[1]}.{event[0]}" or body["id"] != event[2] or body["data"] != data:
+            yield f"the fact at {place} differs between log and feed"
+
+
+def fold(history: History, until: int) -> dict[str, dict[str, tuple[int, Json]]]:
+    """Entity → id → (version, row), out of the log alone."""
+    state: dict[str, dict[str, tuple[int, Json]]] = {}
+    for decision in history.decisions:
+        if decision.entry > until:
+            break
+        for _, entity, id, version, data, _ in decision.events:
+            rows = state.setdefault(entity, {})
+            if data is None:
+                rows.pop(id, None)
+            else:
+                rows[id] = (version, json.loads(data))
+    return state
+
+
+def _check_database(path: Path, schemas: Path, history: History) -> Iterator[str]:
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        entry, digest = database.execute("SELECT entry, digest FROM octonet_checkpoint").fetchone()
+        if entry > history.last:
+            yield f"the database is at entry {entry}, the log ends at {history.last}"
+        elif entry and history.digests.get(entry) != digest:
+            yield f"the checkpoint's digest is not that of entry {entry}"
+        folded = fold(history, entry)
+        for schema in json.loads(schemas.read_text()):
+            yield from _check_rows(database, schema, folded.get(schema["name"], {}))
+        inbox = dict(database.execute("SELECT command_id, entry FROM octonet_inbox").fetchall())
+        wanted = {d.command: d.entry for d in history.decisions if d.entry <= entry}
+        if inbox != wanted:
+            yield f"the inbox has {len(inbox)} commands, the log decided {len(wanted)} up to the checkpoint"
+        if (broken := database.execute("PRAGMA foreign_key_check").fetchall()):
+            yield f"{len(broken)} references have no target"
+    finally:
+        database.close()
+
+
+def _check_rows(database: sqlite3.Connection, schema: Json, wanted: dict[str, tuple[int, Json]]) -> Iterator[str]:
+    cursor = database.execute(f'SELECT * FROM "{schema["collection"]}"')
+    names = [column[0] for column in cursor.description]
+    rows = {row["id"]: row for row in (dict(zip(names, values, strict=True)) for values in cursor)}
+    links: dict[str, dict[str, list[str]]] = {}
+    for name, relation in schema.get("relations", {}).items():
+        if relation["type"] == "many-to-many":
+            table = relation.get("through") or f"{schema['collection']}_{name}"
+            pairs = database.execute(f'SELECT * FROM "{table}" ORDER BY 1, 2').fetchall()
+            found = links.setdefault(name, {})
+            for owner, target in pairs:
+                found.setdefault(owner, []).append(target)
+    if rows.keys() != wanted.keys():
+        extra, missing = rows.keys() - wanted.keys(), wanted.keys() - rows.keys()
+        yield f"{schema['name']}: rows without a fact {sorted(extra)[:5]}, facts without a row {sorted(missing)[:5]}"
+    for id in rows.keys() & wanted.keys():
+        version, data = wanted[id]
+        stored = {key: _value(schema, key, value) for key, value in rows[id].items() if key != "_version"}
+        stored |= {name: found.get(id, []) for name, found in links.items()}
+        if stored != data or rows[id]["_version"] != version:
+            yield f"{schema['name']} {id} differs from its facts: {stored} is not {data}"
+
+
+def _value(schema: Json, name: str, value: Any) -> Json:
+    kind = schema["fields"].get(name, {}).get("type")
+    if value is None:
+        return None
+    if kind == "boolean":
+        return bool(value)
+    if kind in ("json", "array"):
+        return json.loads(value)
+    return value
+
+
+def _check_told(told: list[Told], history: History) -> Iterator[str]:
+    decided: dict[str, list[Decision]] = {}
+    for decision in history.decisions:
+        decided.setdefault(decision.correlation, []).append(decision)
+    for one in told:
+        found = decided.get(one.correlation, [])
+        if len(found) > 1:
+            yield f"{one.op} {one.correlation} was decided {len(found)} times"
+        if one.status not in (200, 201):
+            if found and found[0].verdict != "rejected":
+                yield f"{one.op} {one.correlation} was refused with {one.status}, but the log applied it"
+            continue
+        if not found:
+            yield f"LOST: {one.op} {one.correlation} was acknowledged, but is not in the log"
+            continue
+        yield from _check_reply(one, found[0])
+
+
+def _check_reply(one: Told, decision: Decision) -> Iterator[str]:
+    if decision.verdict == "rejected":
+        yield f"{one.op} {one.correlation} was acknowledged, but rejected in the log"
+        return
+    last = decision.first + max(len(decision.events) - 1, 0)
+    entry, index = (int(number) for number in _position(one.position).split("."))
+    if entry != decision.entry or (decision.events and index != last):
+        yield f"{one.op} {one.correlation}: told position {entry}.{index}, stands at {decision.entry}.{last}"
+    if one.op in ("updateMany", "deleteMany"):
+        if one.reply["metadata"]["count"] != decision.count:
+            yield f"{one.op} {one.correlation}: told {one.reply['metadata']}, the log has {decision.count}"
+    elif one.op == "delete":
+        if one.reply["data"] is not bool(decision.events):
+            yield f"delete {one.correlation}: told {one.reply['data']}"
+    else:
+        raw = decision.events[0][4] if decision.events else decision.data
+        if one.reply["data"] != (None if raw is None else json.loads(raw)):
+            yield f"{one.op} {one.correlation}: told another row than the log has"
+
+
+def _position(token: str) -> str:
+    raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+    return raw.rpartition(".")[0]

@@ -1,0 +1,1 @@
+"""The doors: one file per protocol, found by its presence, each exporting its `TRANSPORT`."""

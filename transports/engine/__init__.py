@@ -1,0 +1,1 @@
+"""The machinery that the doors share: hosting, rendering, coercion, description, pushing."""

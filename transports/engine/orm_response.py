@@ -1,0 +1,55 @@
+"""The OrmResponse: what every operation answers with, joined from parts that are JSON already."""
+
+from __future__ import annotations
+
+import msgspec
+
+from octonet.gateway import Read, Written
+from octonet.kernel.log import Verdict
+from octonet.kernel.operation import Answer, Result
+
+_UPDATE_MANY = "updateMany"
+_encode = msgspec.json.Encoder().encode
+
+
+def encode(result: Read | Written) -> bytes:
+    """The OrmResponse's JSON text."""
+    return _written(result) if isinstance(result, Written) else _read(result.answer)
+
+
+def missing(result: Read | Written) -> bool:
+    """Whether the one row that was named does not exist."""
+    kind = result.operation.result
+    if isinstance(result, Written):
+        if kind is Result.DELETED:
+            return result.outcome.verdict is not Verdict.APPLIED
+        return kind is Result.ROW and result.data is None
+    return kind is Result.ROW and result.answer.row is None
+
+
+def _written(result: Written) -> bytes:
+    outcome = result.outcome
+    kind = result.operation.result
+    if kind is Result.COUNT:
+        # An updateMany has never had data, a deleteMany always: clients know them so.
+        data = b"" if result.operation.op() == _UPDATE_MANY else b',"data":%d' % outcome.count
+        return b'{"status":"ok"%b,"metadata":{"count":%d}}' % (data, outcome.count)
+    if kind is Result.DELETED:
+        gone = outcome.verdict is Verdict.APPLIED
+        return b'{"status":"ok","data":true}' if gone else b'{"status":"ok","data":false}'
+    return b'{"status":"ok","data":%b}' % (result.data or b"null")
+
+
+def _read(answer: Answer) -> bytes:
+    if answer.rows is not None:
+        return b'{"status":"ok","data":%b%b}' % (_encode(answer.rows), _metadata(answer))
+    if answer.count is not None:
+        total = answer.count if answer.total is None else answer.total
+        return b'{"status":"ok","data":%d,"metadata":{"total":%d}}' % (answer.count, total)
+    return b'{"status":"ok","data":%b}' % (b"null" if answer.row is None else _encode(answer.row))
+
+
+def _metadata(answer: Answer) -> bytes:
+    found = [(b"count", answer.count), (b"total", answer.total), (b"cursor", answer.cursor)]
+    members = [b'"%b":%b' % (name, _encode(value)) for name, value in found if value is not None]
+    return b',"metadata":{%b}' % b",".join(members) if members else b""

@@ -1,0 +1,101 @@
+"""Renders errors for HTTP: a kind becomes a status, every error the same JSON envelope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+from aiohttp import web
+from multidict import CIMultiDict
+
+from octonet.kernel.errors import Fault, Invalid, Kind, OctonetError
+
+STATUS: Mapping[Kind, int] = MappingProxyType(
+    {
+        Kind.INVALID: 400,
+        Kind.UNPROCESSABLE: 422,
+        Kind.NOT_FOUND: 404,
+        Kind.CONFLICT: 409,
+        Kind.DENIED: 403,
+        Kind.UNAUTHENTICATED: 401,
+        Kind.EXHAUSTED: 429,
+        Kind.UNAVAILABLE: 503,
+        Kind.INTERNAL: 500,
+    }
+)
+_OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+
+JSON_HEADERS: CIMultiDict[str] = CIMultiDict(
+    {"Content-Type": "application/json; charset=utf-8", "Server": "octonet", "X-Content-Type-Options": "nosniff"}
+)
+"""What every JSON reply starts from. Copied by each response; never changed."""
+
+
+class Refused(Invalid):
+    """HTTP itself forbids the request."""
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, code=code)
+        self.status = status
+        self.headers = headers or {}
+
+
+class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a client is told of an error."""
+
+    code: str
+    message: str
+    details: tuple[Fault, ...] = ()
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """The reply that carries an error."""
+
+    status: str
+    error: ErrorBody
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def envelope(code: str, message: str, faults: tuple[Fault, ...] = ()) -> bytes:
+    """The JSON text of an error."""
+    return _encode(Envelope("error", ErrorBody(code, _speakable(message), faults)))
+
+
+def error(problem: OctonetError) -> bytes:
+    """The JSON text of this error, for any door that answers with OrmResponses."""
+    return envelope(problem.code, problem.message, problem.faults)
+
+
+def status_of(problem: OctonetError) -> int:
+    """The HTTP status of an error."""
+    if isinstance(problem, Refused):
+        return problem.status
+    return 504 if problem.code == _OUTCOME_UNKNOWN else STATUS[problem.kind]
+
+
+def refusal(problem: OctonetError) -> web.Response:
+    """The HTTP response to an error."""
+    response = reply(error(problem), status_of(problem))
+    if isinstance(problem, Refused):
+        response.headers.update(problem.headers)
+    elif problem.kind is Kind.UNAVAILABLE:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def failure(status: int, code: str, message: str) -> web.Response:
+    """The HTTP response to what went wrong outside any operation."""
+    return reply(envelope(code, message), status)
+
+
+def reply(body: bytes, status: int = 200) -> web.Response:
+    """A JSON response."""
+    return web.Response(body=body, status=status, headers=JSON_HEADERS)
+
+
+def _speakable(text: str) -> str:
+    """Text that JSON can hold: what a client sent in broken bytes may come back in a message."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -1,0 +1,140 @@
+"""REST: every operation as a resource, in the spellings of the reference and of its readme."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import web
+
+from octonet.gateway import Gateway, Written
+from octonet.kernel.errors import invalid
+from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
+from octonet.kernel.operation import Raw, Request
+from octonet.kernel.schema import Schemas
+from octonet.transport import Handler, HttpSettings
+from transports.engine import coerce, orm_response, render, routes
+from transports.engine.caller import BELOW, actor, project_of
+from transports.engine.describe import Description
+from transports.engine.render import Refused
+from transports.engine.routes import Content
+
+_NAME = "rest"
+_STRICT = "handling=strict"
+_READ_ONLY = "GET, HEAD, OPTIONS"
+
+
+class Rest:
+    """The REST door."""
+
+    name = _NAME
+    default_path = "/api/v1"
+
+    def mount(self, gateway: Gateway, settings: HttpSettings) -> Mapping[str, Handler]:
+        """See `HttpTransport`."""
+        path = settings.path or self.default_path
+        door = _Door(gateway, path)
+        return {path: door.serve, "/openapi.json": door.describe}
+
+    async def close(self) -> None:
+        """Nothing stays open."""
+
+
+class _Door:
+    def __init__(self, gateway: Gateway, path: str) -> None:
+        self._gateway = gateway
+        self._catalog = gateway.operations
+        self._description = Description(gateway.operations, path)
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One request."""
+        method = "GET" if request.method == "HEAD" else request.method
+        pairs = coerce.query_pairs(request.raw_path)
+        project = project_of(request, pairs.pop("project", None))
+        schemas = self._gateway.project(project).schemas
+        below = coerce.segments(request[BELOW])
+        if below and project == DEFAULT_PROJECT and schemas.find(below[0]) is None and self._is_project(below[0]):
+            project = ProjectName(below.pop(0))
+            schemas = self._gateway.project(project).schemas
+            if not below:
+                return _overview(method, project, schemas)
+        if not below or (below[0] == "health" and schemas.find("health") is None):
+            return _overview(method, None, schemas)
+        if method == "OPTIONS":
+            return _options(routes.allow(self._catalog, below))
+        return await self._run(request, project, below[0], routes.find(self._catalog, method, below), pairs)
+
+    async def describe(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The OpenAPI document of the project."""
+        if request.method not in ("GET", "HEAD"):
+            raise Refused(405, "METHOD_NOT_ALLOWED", "the description can only be read", {"Allow": "GET, HEAD"})
+        project = project_of(request)
+        return render.reply(self._description.document(project, self._gateway.project(project).schemas))
+
+    def _is_project(self, name: str) -> bool:
+        return not name.startswith("_") and name in self._gateway.projects()
+
+    async def _run(
+        self,
+        request: web.BaseRequest,
+        project: ProjectName,
+        entity: str,
+        route: routes.Route,
+        pairs: Mapping[str, str],
+    ) -> web.StreamResponse:
+        wish = await _request(request, entity, route, pairs)
+        result = await self._gateway.execute(project, wish, actor(request, _NAME))
+        strict = _STRICT in request.headers.get("Prefer", "").lower()
+        if strict and orm_response.missing(result):
+            message = f"no {result.schema.name} is like that"
+            raise Refused(404, "NOT_FOUND", message, {"Preference-Applied": _STRICT})
+        response = render.reply(orm_response.encode(result), route.status)
+        if strict:
+            response.headers["Preference-Applied"] = _STRICT
+        if isinstance(result, Written):
+            response.headers["Octonet-Position"] = result.position
+        return response
+
+
+async def _request(
+    request: web.BaseRequest, entity: str, route: routes.Route, pairs: Mapping[str, str]
+) -> Request:
+    op = route.operation.op()
+    content = route.content
+    if not pairs:
+        if content is Content.NOTHING:
+            return Request(op, entity, msgspec.UNSET if route.id is None else route.id)
+        if content is Content.ENTITY:
+            id: Raw = msgspec.UNSET if route.id is None else route.id
+            return Request(op, entity, id, data=await coerce.body(request))
+    found: dict[str, Raw] = {}
+    if content is Content.ENTITY:
+        found["data"] = await coerce.body(request)
+    elif content is Content.MEMBERS:
+        found = coerce.members(route.operation, await coerce.body(request))
+    coerce.merge(found, coerce.parameters(route.operation, pairs))
+    if route.id is not None:
+        if "id" in found:
+            raise invalid("$.id", "is already in the address")
+        found["id"] = route.id
+    return coerce.request(op, entity, found)
+
+
+def _overview(method: str, project: ProjectName | None, schemas: Schemas) -> web.Response:
+    """The names of a project's entities, as answered where a path stops short of one."""
+    if method == "OPTIONS":
+        return _options(_READ_ONLY)
+    if method != "GET":
+        raise Refused(405, "METHOD_NOT_ALLOWED", f"only {_READ_ONLY} are possible here", {"Allow": _READ_ONLY})
+    names = list(schemas.entities)
+    told: dict[str, object] = {"status": "ok", "data": names}
+    if project is not None:
+        told |= {"project": project, "schemas": names}
+    return render.reply(msgspec.json.encode(told))
+
+
+def _options(allowed: str) -> web.Response:
+    return web.Response(status=204, headers={"Allow": allowed, "Server": "octonet"})
+
+
+TRANSPORT = Rest()

@@ -1,0 +1,133 @@
+"""Server-sent events: a project's facts as a stream that any browser can resume."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import HttpVersion11, web
+
+from octonet.gateway import Gateway
+from octonet.kernel.errors import invalid
+from octonet.kernel.ids import ProjectName
+from octonet.kernel.position import Position
+from octonet.kernel.schema import Schemas
+from octonet.transport import Handler, HttpSettings
+from projections.engine.live import Interest
+from transports.engine import coerce, cors, frames, wish
+from transports.engine.caller import BELOW, project_of
+from transports.engine.outlet import Outlet
+from transports.engine.render import Refused
+
+_SHUTTING_DOWN = "server shutting down"
+_HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache",
+    "Connection": "keep-alive",
+    "X-Accel-Buffering": "no",
+    "Server": "octonet",
+}
+_PARAMETERS = frozenset({"entity", "filter", "after", "project"})
+_ALLOW = "GET, HEAD"
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    project: ProjectName
+    schemas: Schemas
+    interest: Interest
+    after: Position | None
+
+
+class Sse:
+    """The door of server-sent events."""
+
+    name = "sse"
+    default_path = "/events"
+
+    def __init__(self) -> None:
+        self._open: set[Outlet] = set()
+
+    def mount(self, gateway: Gateway, settings: HttpSettings) -> Mapping[str, Handler]:
+        """See `HttpTransport`."""
+
+        async def serve(request: web.BaseRequest) -> web.StreamResponse:
+            if request.method not in ("GET", "HEAD"):
+                raise Refused(405, "METHOD_NOT_ALLOWED", f"only {_ALLOW} are possible here", {"Allow": _ALLOW})
+            if request[BELOW].strip("/"):
+                raise Refused(404, "NOT_FOUND", "the events have no parts; choose with ?entity=")
+            asked = _asked(gateway, request)
+            return await self._stream(gateway, settings, request, asked)
+
+        return {settings.path or self.default_path: serve}
+
+    async def close(self) -> None:
+        """End every stream with a comment."""
+        for outlet in list(self._open):
+            outlet.over.set()
+
+    async def _stream(
+        self, gateway: Gateway, settings: HttpSettings, request: web.BaseRequest, asked: _Asked
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers={**_HEADERS, **cors.granted(request)})
+        if request.method == "HEAD":
+            return response
+        chunked = request.version >= HttpVersion11
+        if chunked:
+            response.enable_chunked_encoding()
+        else:
+            response.force_close()
+        wrap = frames.chunk if chunked else bytes
+        end = _LAST_CHUNK if chunked else b""
+        outlet = Outlet(request, settings.max_buffer, lambda reason, _: wrap(_comment(reason)) + end)
+        feed = outlet.feed()
+        encode = frames.chunked_events if chunked else frames.plain_events
+        await feed.join(gateway.hub(asked.project), asked.interest, encode, asked.after)
+        self._open.add(outlet)
+        try:
+            await response.prepare(request)
+            outlet.open(wrap(_greeting(asked.schemas)))
+            await _stay(outlet, wrap(_comment("")), settings.heartbeat)
+        finally:
+            self._open.discard(outlet)
+            feed.leave()
+        if not outlet.gone:
+            await response.write(_comment(_SHUTTING_DOWN))
+            await response.write_eof()
+        return response
+
+
+async def _stay(outlet: Outlet, beat: bytes, every: float) -> None:
+    while not outlet.over.is_set():
+        try:
+            async with asyncio.timeout(every):
+                await outlet.over.wait()
+        except TimeoutError:
+            outlet.write(beat)
+
+
+def _asked(gateway: Gateway, request: web.BaseRequest) -> _Asked:
+    pairs = coerce.query_pairs(request.raw_path)
+    for name in pairs:
+        if name not in _PARAMETERS:
+            raise invalid(f"?{name}", "is not a parameter of the event stream", code="UNKNOWN_PARAMETER")
+    project = project_of(request, pairs.get("project"))
+    schemas = gateway.project(project).schemas
+    where = coerce.json_text(pairs["filter"], "$.filter") if "filter" in pairs else msgspec.UNSET
+    # A browser that reconnects repeats the address it was given, and adds how far it got.
+    token = request.headers.get("Last-Event-ID") or pairs.get("after")
+    entities = coerce.names(pairs.get("entity", ""))
+    return _Asked(project, schemas, wish.interest(schemas, entities, where), wish.after(project, token))
+
+
+def _greeting(schemas: Schemas) -> bytes:
+    data = msgspec.json.encode({"entities": list(schemas.entities), "connectedAt": wish.now()})
+    return b":ok\n\nretry: 2000\n\nevent: connected\ndata: %b\n\n" % data
+
+
+def _comment(text: str) -> bytes:
+    return f": {text}\n\n".encode()
+
+
+TRANSPORT = Sse()

@@ -1,0 +1,67 @@
+"""WebSocket: every operation as a message, and a project's facts as they happen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from octonet.gateway import Gateway
+from octonet.kernel.errors import invalid
+from octonet.transport import Handler, HttpSettings
+from transports.engine import coerce
+from transports.engine.caller import BELOW, project_of
+from transports.engine.conversation import Conversation
+from transports.engine.render import Refused
+from transports.engine.wish import after
+
+_PARAMETERS = frozenset({"events", "after", "project"})
+_EVENTS = ("all", "none")
+
+
+class Ws:
+    """The WebSocket door."""
+
+    name = "ws"
+    default_path = "/ws"
+
+    def __init__(self) -> None:
+        self._open: set[Conversation] = set()
+
+    def mount(self, gateway: Gateway, settings: HttpSettings) -> Mapping[str, Handler]:
+        """See `HttpTransport`."""
+
+        async def serve(request: web.BaseRequest) -> web.StreamResponse:
+            if request[BELOW].strip("/"):
+                raise Refused(404, "NOT_FOUND", "the socket has no parts")
+            if request.method != "GET" or request.headers.get("Upgrade", "").lower() != "websocket":
+                raise Refused(426, "UPGRADE_REQUIRED", "this door speaks WebSocket only", {"Upgrade": "websocket"})
+            pairs = _parameters(request)
+            project = project_of(request, pairs.get("project"))
+            resume = after(project, pairs.get("after"))
+            conversation = Conversation(gateway, gateway.project(project), request, settings)
+            self._open.add(conversation)
+            try:
+                return await conversation.run(listening=pairs.get("events") != "none", after=resume)
+            finally:
+                self._open.discard(conversation)
+
+        return {settings.path or self.default_path: serve}
+
+    async def close(self) -> None:
+        """Answer what was asked, then close every connection with 1000."""
+        await asyncio.gather(*(conversation.finish() for conversation in list(self._open)))
+
+
+def _parameters(request: web.BaseRequest) -> dict[str, str]:
+    pairs = coerce.query_pairs(request.raw_path)
+    for name in pairs:
+        if name not in _PARAMETERS:
+            raise invalid(f"?{name}", "is not a parameter of the socket", code="UNKNOWN_PARAMETER")
+    if pairs.get("events", "all") not in _EVENTS:
+        raise invalid("?events", "must be 'all' or 'none'")
+    return pairs
+
+
+TRANSPORT = Ws()
