@@ -6,6 +6,7 @@ from typing import Self
 
 from commands.engine.members import required_element, required_field, required_id, required_row
 from octonet.kernel.equality import same
+from octonet.kernel.errors import ValidationError, validation
 from octonet.kernel.ids import EntityId, JsonValue
 from octonet.kernel.operation import Command, Decided, Door, Moment, Request, Session
 from octonet.kernel.schema import EntitySchema
@@ -37,5 +38,12 @@ class AddToSet(Command, frozen=True, tag="addToSet"):
             added = [*elements, self.value]
             if self.field in schema.relations:
                 added.sort(key=str)
-            await session.update(schema, self.id, {self.field: added})
+            await self._put(session, schema, added)
         return Decided(id=self.id, count=1)
+
+    async def _put(self, session: Session, schema: EntitySchema, added: list[JsonValue]) -> None:
+        try:
+            await session.update(schema, self.id, {self.field: added})
+        except ValidationError as problem:
+            # The session speaks of the row's field; what the client sent is the value.
+            raise validation("$.value", problem.faults[0].message, code=problem.code) from problem

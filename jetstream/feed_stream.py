@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from typing import Final
 
 import msgspec
-from nats.aio.client import Client
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from jetstream import headers, subjects
-from jetstream.api import NO_SUCH_MESSAGE, WRONG_LAST_SEQUENCE, ApiError, call, decode_ack, publish
+from jetstream.api import NO_SUCH_MESSAGE, WRONG_LAST_SEQUENCE, ApiError, call, decode_ack
+from jetstream.connection import Connection
 from octonet.kernel.errors import Unavailable
 from octonet.kernel.ids import ProjectName
 from octonet.kernel.log import AppendDoubtful, FeedMessage, LogGap, WrongSequence
 from octonet.kernel.position import START, Position, decode
 
 _TIMEOUT = 10.0
-LARGEST_BATCH = 1000
-"""Messages an atomic batch may hold: the server's limit."""
+_EXPECTED: Final = headers.EXPECTED_LAST_SEQUENCE.encode()
+_BATCH_ID: Final = headers.BATCH_ID.encode()
+_BATCH_SEQUENCE: Final = headers.BATCH_SEQUENCE.encode()
+_COMMIT: Final = f"{headers.BATCH_COMMIT}: 1\r\n".encode()
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -35,7 +40,7 @@ _got = msgspec.json.Decoder(_Got)
 class JetStreamFeed:
     """Implements `kernel.log.FeedStream`."""
 
-    def __init__(self, client: Client, project: ProjectName) -> None:
+    def __init__(self, client: Connection, project: ProjectName) -> None:
         self._client = client
         self._project = project
         self._stream = subjects.feed_stream(project)
@@ -61,37 +66,46 @@ class JetStreamFeed:
 
     async def publish(self, messages: list[FeedMessage], after: int) -> int:
         """See the port: one message by compare-and-set, several as one atomic batch."""
+        inbox = self._client.new_inbox()
+        waiting = await self._client.subscribe(inbox, max_msgs=1)
         try:
-            if len(messages) == 1:
-                only = messages[0]
-                found = only.headers | {headers.EXPECTED_LAST_SEQUENCE: str(after)}
-                return (await publish(self._client, only.subject, only.body, found, _TIMEOUT)).seq
-            return await self._publish_batch(messages, after)
-        except ApiError as problem:
-            if problem.code in WRONG_LAST_SEQUENCE:
-                raise WrongSequence(str(problem)) from problem
-            raise AppendDoubtful(str(problem)) from problem
+            await self._client.publish_encoded(list(self._commands(messages, after, inbox.encode())))
+            ack = decode_ack((await waiting.next_msg(_TIMEOUT)).data)
         except (NatsError, TimeoutError) as problem:
             raise AppendDoubtful(f"no acknowledgement: {problem or type(problem).__name__}") from problem
+        finally:
+            await self._forget(waiting)
+        if ack.error is None:
+            return ack.seq
+        if ack.error.err_code in WRONG_LAST_SEQUENCE:
+            raise WrongSequence(ack.error.description)
+        raise AppendDoubtful(f"{ack.error.description} ({ack.error.err_code})")
 
-    async def _publish_batch(self, messages: list[FeedMessage], after: int) -> int:
+    def _commands(self, messages: list[FeedMessage], after: int, inbox: bytes) -> Iterator[bytes]:
+        """The messages as protocol commands; the last one asks for the acknowledgement of all."""
         self._batches += 1
-        batch = f"{self._client.client_id}-{after}-{self._batches}"
+        batch = b"%d-%d-%d" % (self._client.client_id or 0, after, self._batches)
+        last = len(messages)
         for number, message in enumerate(messages, 1):
-            found = message.headers
-            found[headers.BATCH_ID] = batch
-            found[headers.BATCH_SEQUENCE] = str(number)
+            head = b"NATS/1.0\r\n" + message.headers
             if number == 1:
-                found[headers.EXPECTED_LAST_SEQUENCE] = str(after)
-            if number < len(messages):
-                await self._client.publish(message.subject, message.body, headers=found)
-        last = messages[-1]
-        last.headers[headers.BATCH_COMMIT] = "1"
-        reply = await self._client.request(last.subject, last.body, timeout=_TIMEOUT, headers=last.headers)
-        ack = decode_ack(reply.data)
-        if ack.error is not None:
-            raise ApiError(ack.error)
-        return ack.seq
+                head += b"%b: %d\r\n" % (_EXPECTED, after)
+            if last > 1:
+                head += b"%b: %b\r\n%b: %d\r\n" % (_BATCH_ID, batch, _BATCH_SEQUENCE, number)
+                if number == last:
+                    head += _COMMIT
+            head += b"\r\n"
+            reply = inbox if number == last else b""
+            size = len(head) + len(message.body)
+            yield b"HPUB %b %b %d %d\r\n%b%b\r\n" % (message.subject, reply, len(head), size, head, message.body)
+
+    @staticmethod
+    async def _forget(waiting: Subscription) -> None:
+        try:
+            await waiting.unsubscribe()
+        except (NatsError, ValueError):
+            # Ended by itself after its one message, or with the connection.
+            return
 
     async def _info(self) -> bytes:
         try:

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from jetstream import headers, subjects
-from jetstream.api import NO_SUCH_MESSAGE, ApiError, call, publish
+from jetstream.api import NO_SUCH_MESSAGE, ApiError, Config, call, publish
 from jetstream.topology import LEASE_TTL
 from octonet.kernel.errors import Unavailable
 from octonet.kernel.ids import ProjectName
@@ -89,7 +89,7 @@ class JetStreamLease:
         if self.held():
             self._until = 0.0
             try:
-                gone = {"seq": self._sequence, "no_erase": True}
+                gone: Config = {"seq": self._sequence, "no_erase": True}
                 await call(self._client, f"STREAM.MSG.DELETE.{subjects.LEASES}", gone)
             except (ApiError, Unavailable) as problem:
                 log.debug("the lease will run out by itself: %s", problem)

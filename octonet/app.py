@@ -32,7 +32,7 @@ from octonet.gateway import Gateway
 from octonet.kernel.catalog import names
 from octonet.kernel.errors import Invalid, OctonetError, Unavailable, ValidationError
 from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
-from octonet.kernel.log import LogGap
+from octonet.kernel.log import LogGap, Stream
 from octonet.kernel.operation import Limits
 from octonet.kernel.schema import Schemas
 from octonet.kernel.schema_parse import parse as parse_schema
@@ -43,6 +43,7 @@ from projections import QUERIES
 from projections.engine.feed import Feed
 from projections.engine.fold import Fold
 from projections.engine.hub import Hub
+from projections.engine.settled import SettledStream
 from transports.engine.http import Health, HttpHost
 
 log = logging.getLogger("octonet")
@@ -120,13 +121,19 @@ class Node:
         framer = Framer(commands, waiting, replies.subject, commands.largest)
         self._framers.append(framer)
         fold = Fold(log_stream, database, schemas, sealer)
+        shown: Stream = log_stream
         if self._worker:
             lease = JetStreamLease(self._client, name, self._name)
             codec = FrameCodec(COMMANDS.values(), _now)
             parts = Parts(
                 name, schemas, database, commands, log_stream, lease, replies, waiting, sealer, fold, codec, self._name
             )
-            self._start_lane(parts, log_stream, lease, FactSpeller(name, schemas.digest))
+            lane = Lane(parts)
+            self._leases.append(lease)
+            shown = SettledStream(log_stream, lane.settled)
+            public = JetStreamFeed(self._client, name)
+            feed = Feed(shown, public, FactSpeller(name, schemas.digest), lane.owned)
+            self._start(lane, feed, log_stream)
         return Project(
             name,
             schemas,
@@ -134,21 +141,16 @@ class Node:
             settings.dialect,
             framer,
             fold,
-            Hub(name, schemas, log_stream),
+            Hub(name, schemas, shown),
             sealer,
             Limits(settings.default_page, settings.maximum_page),
         )
 
-    def _start_lane(
-        self, parts: Parts, log_stream: JetStreamLog, lease: JetStreamLease, speller: FactSpeller
-    ) -> None:
-        lane = Lane(parts)
-        feed = Feed(log_stream, JetStreamFeed(self._client, parts.project), speller, lane.owned)
+    def _start(self, lane: Lane, feed: Feed, log_stream: JetStreamLog) -> None:
         self._lanes.append(lane)
         self._feeds.append((feed, log_stream))
-        self._leases.append(lease)
-        self._tasks.append(asyncio.create_task(self._run(lane), name=f"lane {parts.project}"))
-        self._tasks.append(asyncio.create_task(feed.run(), name=f"feed {parts.project}"))
+        self._tasks.append(asyncio.create_task(self._run(lane), name="lane"))
+        self._tasks.append(asyncio.create_task(feed.run(), name="feed"))
 
     async def _run(self, lane: Lane) -> None:
         try:

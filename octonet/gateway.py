@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Mapping
@@ -22,7 +21,8 @@ from octonet.project import Project, Projects
 from projections.engine.hub import Hub
 
 _row = msgspec.json.Decoder(dict)
-_SETTLE = 0.25
+_DIGITS = 19
+_DRAW = _DIGITS * 256 // 2
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -45,16 +45,32 @@ class Read(msgspec.Struct, frozen=True):
     answer: Answer
 
 
+class Entropy:
+    """Random bits from the operating system, drawn for many ids at once: a system call each would be felt."""
+
+    def __init__(self) -> None:
+        self._drawn = ""
+        self._used = 0
+
+    def draw(self) -> str:
+        """Nineteen hexadecimal digits that were never drawn before."""
+        if self._used >= len(self._drawn):
+            self._drawn, self._used = os.urandom(_DRAW).hex(), 0
+        start, self._used = self._used, self._used + _DIGITS
+        return self._drawn[start : self._used]
+
+
 class Moment(msgspec.Struct, frozen=True):
     """Implements `kernel.operation.Door`: the time of one command, and fresh ids."""
 
     schemas: Schemas
     at: str
     milliseconds: int
+    entropy: Entropy
 
     def new_id(self) -> EntityId:
         """A fresh UUIDv7."""
-        return EntityId(uuid7(self.milliseconds, int.from_bytes(os.urandom(10), "big")))
+        return EntityId(uuid7(self.milliseconds, self.entropy.draw()))
 
 
 class Gateway:
@@ -68,6 +84,7 @@ class Gateway:
         self._commands = commands
         self._queries = queries
         self._patience = patience
+        self._entropy = Entropy()
         self.operations: dict[str, type[Operation]] = {**queries, **commands}
         """Every operation by its name on the wire: the catalog that transports list from."""
 
@@ -111,7 +128,7 @@ class Gateway:
         self, home: Project, command: type[Command], schema: EntitySchema, request: Request, actor: Actor
     ) -> Written:
         now = time.time_ns() // 1_000_000
-        door = Moment(home.schemas, iso(now), now)
+        door = Moment(home.schemas, iso(now), now, self._entropy)
         parsed = command.parse(request, schema, door)
         if schema.secrets:
             parsed = parsed.sealed(lambda row: seal_row(home.sealer, schema, "", row))
@@ -126,16 +143,13 @@ class Gateway:
         return Written(command, schema, outcome, data, encode_position(home.name, outcome.position))
 
     async def _outcome(self, home: Project, envelope: Envelope[Command]) -> Outcome:
-        future = home.intake.submit(envelope)
         try:
-            return await asyncio.wait_for(future, self._patience)
+            return await home.intake.submit(envelope, self._patience)
         except TimeoutError:
             told = await self.outcome(home.name, envelope.id)
             if told is not None:
                 return told
             raise OutcomeUnknown(f"the outcome of command {envelope.id} is not known yet") from None
-        finally:
-            home.intake.forget(envelope.id)
 
     async def _public(self, home: Project, schema: EntitySchema, request: Request, data: bytes) -> bytes:
         """The row for the caller: secrets removed, relations populated where asked for."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -11,7 +10,7 @@ import msgspec
 from octonet.kernel.catch_up import CatchUp
 from octonet.kernel.envelope import Envelope
 from octonet.kernel.errors import NotFound
-from octonet.kernel.ids import CommandId, ProjectName
+from octonet.kernel.ids import ProjectName
 from octonet.kernel.log import Outcome
 from octonet.kernel.operation import Command, Limits
 from octonet.kernel.schema import Schemas
@@ -23,12 +22,9 @@ from projections.engine.hub import Hub
 class Intake(Protocol):
     """Where commands go in."""
 
-    def submit(self, envelope: Envelope[Command]) -> asyncio.Future[Outcome]:
-        """Send a command on its way; the future holds its outcome, or why it was not recorded."""
-        ...
-
-    def forget(self, id: CommandId) -> None:
-        """Nobody waits for this command's outcome any more."""
+    def submit(self, envelope: Envelope[Command], patience: float) -> Awaitable[Outcome]:
+        """Send a command on its way; the awaitable gives its outcome, or raises why it was not recorded, or
+        `TimeoutError` after about `patience` seconds."""
         ...
 
 

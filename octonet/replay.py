@@ -54,16 +54,16 @@ async def replay(
                 raise Conflict(f"that database is at log entry {before} already, after the end asked for ({end})")
             sealer = AesSealer(project_key(DataDirectory(settings.data_dir).keys, name))
             with tqdm(total=end, initial=before, unit="entry", desc="replay", disable=quiet) as bar:
-                await Fold(log, database, schemas, sealer).catch_up(end, lambda link: _tick(bar, link))
+
+                def tick(link: Link) -> None:
+                    bar.update(link.sequence - bar.n)
+
+                await Fold(log, database, schemas, sealer).catch_up(end, tick)
             return Replayed((await database.checkpoint()).entry - before, end, last)
         finally:
             await database.close()
     finally:
         await client.close()
-
-
-def _tick(bar: tqdm[object], link: Link) -> None:
-    bar.update(link.sequence - bar.n)
 
 
 async def _end(log: Stream, project: ProjectName, until: str, last: int) -> int:

@@ -45,7 +45,8 @@ class Server:
         return [sys.executable, "-X", "dev=0", *self._program, *arguments, *common]
 
     def environment(self) -> dict[str, str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("OCTONET_", "MOSTA_", "DB_", "SGBD_", "NATS_"))}
+        ours = ("OCTONET_", "MOSTA_", "DB_", "SGBD_", "NATS_")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return clean | {"OCTONET_OPEN_MODE": "true", "PYTHONPATH": str(ROOT)} | self._environment
 
     def start(self, *arguments: str, within: float = 30.0) -> Server:

@@ -88,12 +88,10 @@ class _Door:
         if strict and orm_response.missing(result):
             message = f"no {result.schema.name} is like that"
             raise Refused(404, "NOT_FOUND", message, {"Preference-Applied": _STRICT})
-        response = render.reply(orm_response.encode(result), route.status)
+        extra = {"Octonet-Position": result.position} if isinstance(result, Written) else None
         if strict:
-            response.headers["Preference-Applied"] = _STRICT
-        if isinstance(result, Written):
-            response.headers["Octonet-Position"] = result.position
-        return response
+            extra = {**(extra or {}), "Preference-Applied": _STRICT}
+        return render.reply(orm_response.encode(result), route.status, extra)
 
 
 async def _request(

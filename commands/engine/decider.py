@@ -10,9 +10,9 @@ import logging
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from commands.engine.unit_of_work import UnitOfWork, encode_row
+from commands.engine.unit_of_work import DUPLICATE_ID, ID_PATH, UnitOfWork, encode_row
 from octonet.kernel.envelope import Envelope
-from octonet.kernel.errors import ConstraintViolation, Internal, OctonetError, Unavailable
+from octonet.kernel.errors import Conflict, ConstraintViolation, Internal, OctonetError, Unavailable
 from octonet.kernel.ids import EntityId
 from octonet.kernel.instant import iso
 from octonet.kernel.log import Decision, Rejection, Verdict
@@ -61,7 +61,7 @@ class Decider:
             return decisions
         await self._transaction.rollback_to()
         if len(items) == 1:
-            return [_rejected(items[0], cause)]
+            return [_rejected(items[0], _in_our_words(cause))]
         middle = len(items) // 2
         return await self.decide(items[:middle]) + await self.decide(items[middle:])
 
@@ -131,6 +131,13 @@ class Decider:
             await unit.prefetch(self._schemas.entities[name], found)
         for name, found in targets.items():
             await unit.prefetch_targets(self._schemas.entities[name], found)
+
+
+def _in_our_words(problem: OctonetError) -> OctonetError:
+    """An id that the batch did not know, and the database did, is refused as one that the batch knew."""
+    if isinstance(problem, ConstraintViolation) and [fault.path for fault in problem.faults] == [ID_PATH]:
+        return Conflict(problem.message, code=DUPLICATE_ID, faults=problem.faults)
+    return problem
 
 
 def _rejected(item: Item, problem: OctonetError) -> Decision:

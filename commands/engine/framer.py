@@ -36,7 +36,7 @@ class Framer:
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
 
-    def submit(self, envelope: Envelope[Command]) -> asyncio.Future[Outcome]:
+    def submit(self, envelope: Envelope[Command], patience: float) -> asyncio.Future[Outcome]:
         """Queue a command; the future holds its outcome. Raises `Exhausted` when it is larger than a message."""
         body = _encoder.encode(envelope)
         if len(body) > self._largest - 1024:
@@ -44,14 +44,10 @@ class Framer:
                 f"the command has {len(body)} bytes, more than the {self._largest - 1024} that fit one message",
                 code="COMMAND_TOO_LARGE",
             )
-        future = self._waiting.expect(envelope.id)
+        future = self._waiting.expect(envelope.id, patience)
         self._queue.append((envelope.id, body))
         self._schedule()
         return future
-
-    def forget(self, id: CommandId) -> None:
-        """Nobody waits for this command's outcome any more."""
-        self._waiting.forget(id)
 
     async def drain(self) -> None:
         """Wait until everything queued is recorded."""

@@ -79,6 +79,8 @@ class Lane:
         self.owned = asyncio.Event()
         """Set while this worker owns the lane and has caught up."""
         self._now = parts.codec.now
+        self._committed = 0
+        self._moved = asyncio.Event()
 
     async def run(self) -> None:
         """For ever; raises `LogGap` when history is missing, which no retry can mend."""
@@ -98,6 +100,17 @@ class Lane:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             finally:
                 self.owned.clear()
+                self._announce()
+
+    async def settled(self, entry: int) -> None:
+        """Wait until this worker has committed the rows of the log up to this sequence. Returns at once while it does
+        not own the lane: then another does, and its commits are not seen from here."""
+        while self.owned.is_set() and self._committed < entry:
+            await self._moved.wait()
+
+    def _announce(self) -> None:
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
 
     async def _own(self) -> None:
         """Fold the tail of the log, then fence off every earlier owner with a record of our own."""
@@ -120,6 +133,7 @@ class Lane:
             await transaction.commit()
         finally:
             await transaction.rollback()
+        self._committed = self._mark.entry
 
     async def _serve(self) -> None:
         async for messages in self._parts.commands.read(self._mark.frame):
@@ -170,6 +184,8 @@ class Lane:
         self._mark = msgspec.structs.replace(self._mark, frame=frame)
         await transaction.move_checkpoint(self._mark)
         await transaction.commit()
+        self._committed = self._mark.entry
+        self._announce()
         return batch
 
     async def _append(self, entry: Entry) -> None:

@@ -8,36 +8,47 @@ from collections.abc import Iterable
 from octonet.kernel.ids import CommandId
 from octonet.kernel.log import Outcome
 
+_SWEEP = 0.5
+"""Seconds between two looks for callers whose patience is over: a timer for each command would be felt."""
+
 
 class Waiting:
     """The commands of this process whose outcome is awaited."""
 
     def __init__(self) -> None:
-        self._futures: dict[CommandId, asyncio.Future[Outcome]] = {}
+        self._futures: dict[CommandId, tuple[float, asyncio.Future[Outcome]]] = {}
         self._loop = asyncio.get_running_loop()
+        self._sweeper: asyncio.TimerHandle | None = None
 
-    def expect(self, id: CommandId) -> asyncio.Future[Outcome]:
-        """A future for the command's outcome."""
+    def expect(self, id: CommandId, patience: float) -> asyncio.Future[Outcome]:
+        """A future for the command's outcome; `TimeoutError` after `patience` seconds or little more."""
         future = self._loop.create_future()
-        self._futures[id] = future
+        self._futures[id] = (self._loop.time() + patience, future)
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
         return future
-
-    def forget(self, id: CommandId) -> None:
-        """Nobody waits for it any more."""
-        self._futures.pop(id, None)
 
     def fail(self, id: CommandId, problem: Exception) -> None:
         """It was not recorded."""
-        future = self._futures.pop(id, None)
+        _, future = self._futures.pop(id, _NOBODY)
         if future is not None and not future.done():
             future.set_exception(problem)
 
     def tell(self, outcomes: Iterable[Outcome]) -> None:
         """Wake whoever waits for these."""
         for outcome in outcomes:
-            future = self._futures.pop(outcome.command_id, None)
+            _, future = self._futures.pop(outcome.command_id, _NOBODY)
             if future is not None and not future.done():
                 future.set_result(outcome)
 
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for id in [id for id, (until, future) in self._futures.items() if until < now or future.cancelled()]:
+            self.fail(id, TimeoutError())
+        self._sweeper = self._loop.call_later(_SWEEP, self._sweep) if self._futures else None
+
     def __len__(self) -> int:
         return len(self._futures)
+
+
+_NOBODY: tuple[float, asyncio.Future[Outcome] | None] = (0.0, None)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Final
 
 import msgspec
 
 from octonet.kernel.equality import same
-from octonet.kernel.errors import Conflict, ValidationError, validation
+from octonet.kernel.errors import Conflict, Fault, ValidationError, validation
 from octonet.kernel.event import Event, Fact
 from octonet.kernel.filter import Filter, In
 from octonet.kernel.ids import EntityId, Row
@@ -16,6 +17,8 @@ from octonet.kernel.schema import DELETED_AT, UPDATED_AT, EntitySchema, OnDelete
 from octonet.kernel.sealing import Sealer, open_row, seal_row
 from octonet.kernel.storage import Transaction
 
+ID_PATH: Final = "$.data.id"
+DUPLICATE_ID: Final = "DUPLICATE_ID"
 _json = msgspec.json.Encoder()
 
 
@@ -102,9 +105,10 @@ class UnitOfWork:
         """See the port. A taken id that the batch does not know is found by the database."""
         slot = self._pending.slot(schema, id) or self._pending.know(schema, id, 0, None)
         if slot.state is not None:
-            raise Conflict(f"{schema.name} {id} exists already", code="DUPLICATE_ID")
+            fault = Fault(ID_PATH, "is already taken")
+            raise Conflict(f"{schema.name} {id} exists already", code=DUPLICATE_ID, faults=(fault,))
         state = open_row(self._sealer, schema, "", state)
-        await self._check_references(schema, id, state, state)
+        await self._check_references(schema, id, {}, state)
         self._touch(slot, id)
         before = self._journal[slot][1]
         # A row that this very command removed goes on counting; a new life starts at 1.
@@ -121,7 +125,7 @@ class UnitOfWork:
         new = {name: value for name, value in change.items() if not same(state[name], value)}
         if not new:
             return state
-        await self._check_references(schema, id, new, state | new)
+        await self._check_references(schema, id, state, new)
         if schema.timestamps and UPDATED_AT not in change:
             new[UPDATED_AT] = self._at
         await self._change(schema, slot, id, {**state, **new}, new)
@@ -217,13 +221,15 @@ class UnitOfWork:
             self.flushed_within = self.flushed_within or bool(self._journal)
             await self._pending.flush()
 
-    async def _check_references(self, schema: EntitySchema, id: EntityId, new: Row, state: Row) -> None:
+    async def _check_references(self, schema: EntitySchema, id: EntityId, before: Row, new: Row) -> None:
+        """What was linked before may stay, also to a row that was softly deleted since."""
         for relation in schema.references:
             target = new.get(relation.column)
             if isinstance(target, str):
                 await self._check_target(schema, id, relation.target, EntityId(target), relation.column)
         for relation in schema.links:
-            for linked in _links(new.get(relation.name)):
+            held = set(_links(before.get(relation.name)))
+            for linked in (link for link in _links(new.get(relation.name)) if link not in held):
                 await self._check_target(schema, id, relation.target, linked, relation.name)
 
     async def _check_target(

@@ -93,6 +93,7 @@ class SqliteDatabase(SqlSource):
         super().__init__(Queries(model, GRAMMAR), InlineReads(self._reader, self._pool, path, options.show_sql))
         self._beginning = False
         self._drops_at_close = False
+        self._closed = False
 
     async def begin(self) -> Transaction:
         """Open the write transaction. Raises `StorageUnavailable` when another process keeps its own open."""
@@ -108,13 +109,15 @@ class SqliteDatabase(SqlSource):
 
     async def close(self) -> None:
         """Release every connection; an open transaction is rolled back."""
+        if self._closed:
+            return
         await self._pool.close()
         try:
+            self._writer.rollback()
             if self._drops_at_close:
-                self._drops_at_close = False
-                self._writer.rollback()
                 await self._alter(self._queries.model, Migration.drop)
         finally:
+            self._closed = True
             self._reader.close()
             self._writer.close()
 
@@ -129,6 +132,8 @@ class SqliteDatabase(SqlSource):
         await writer.commit()
 
     async def _begin(self, model: Model) -> InlineWriter:
+        if self._closed:
+            raise StorageUnavailable(f"the database {self._path} is closed")
         if self._beginning or self._writer.in_transaction:
             raise Internal(f"a write transaction on {self._path} is open already")
         self._beginning = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NewType, TypeAlias
 
 EntityId = NewType("EntityId", str)
@@ -20,13 +21,16 @@ sorted lists of ids."""
 
 DEFAULT_PROJECT = ProjectName("default")
 
-_VERSION = 0x7000
-_VARIANT = 0x8000_0000_0000_0000
+_VARIANTS = "89ab"
 
 
-def uuid7(milliseconds: int, entropy: int) -> str:
-    """Spell a UUIDv7 from a Unix time in milliseconds and at least 74 random bits (RFC 9562 §5.7)."""
-    high = milliseconds << 16 | _VERSION | entropy & 0xFFF
-    low = _VARIANT | entropy >> 12 & 0x3FFF_FFFF_FFFF_FFFF
-    text = f"{high:016x}{low:016x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+@lru_cache(maxsize=256)
+def _stamp(milliseconds: int) -> str:
+    text = f"{milliseconds:012x}"
+    return f"{text[:8]}-{text[8:]}-7"
+
+
+def uuid7(milliseconds: int, entropy: str) -> str:
+    """Spell a UUIDv7 (RFC 9562 §5.7) from a Unix time in milliseconds and 19 random hexadecimal digits."""
+    variant = _VARIANTS[int(entropy[3], 16) & 3]
+    return f"{_stamp(milliseconds)}{entropy[:3]}-{variant}{entropy[4:7]}-{entropy[7:19]}"

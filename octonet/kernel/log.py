@@ -168,10 +168,10 @@ class Lease(Protocol):
 
 
 class FeedMessage(msgspec.Struct, frozen=True):
-    """One fact as it goes to programs on NATS."""
+    """One fact as it goes to programs on NATS. `headers` are lines of ``Name: value``, each ended by CRLF."""
 
-    subject: str
-    headers: dict[str, str]
+    subject: bytes
+    headers: bytes
     body: bytes
 
 

@@ -19,12 +19,13 @@ class Position(msgspec.Struct, frozen=True, order=True, array_like=True):
 
 
 START = Position(0, 0)
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def encode(project: ProjectName, position: Position) -> str:
     """The token a client holds: URL-safe, without padding."""
     raw = f"{position.entry}.{position.index}.{project}".encode()
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return binascii.b2a_base64(raw, newline=False).rstrip(b"=").translate(_URL_SAFE).decode()
 
 
 def decode(project: ProjectName, token: str, path: str = "$.position") -> Position:

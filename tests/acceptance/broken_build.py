@@ -78,10 +78,11 @@ def late_checkpoint() -> None:
         to = kept.pop(id(self), None)
         if to is not None:
             again = await databases[-1].begin()
+            assert isinstance(again, SqlTransaction)
             await plain_move(again, to)
             await plain_commit(again)
 
-    from octonet.app import Node  # noqa: PLC0415
+    from octonet.app import Node
 
     databases = []
     plain_open = Node._open_database

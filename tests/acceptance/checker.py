@@ -23,6 +23,12 @@ from jetstream.endpoint import Endpoint
 
 Json = Any
 
+SECRETS = {"password"}
+CLEAR_SECRET = b"correct horse battery"
+"""Every secret that the writers send begins with it."""
+SEALED = "a sealed value"
+"""What stands for a secret on both sides: the checker has no key."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -66,10 +72,17 @@ async def violations(endpoint: Endpoint, database: Path, schemas: Path, told: li
     try:
         log = await _messages(client, "OCTO_LOG_default")
         feed = await _messages(client, "OCTO_FACTS_default")
+        wishes = await _messages(client, "OCTO_CMD_default")
     finally:
         await client.close()
     history = History()
-    found = list(_read_log(log, history))
+    found = [
+        f"a secret stands in clear in {stream} message {message.metadata.sequence.stream}"
+        for stream, messages in (("the log", log), ("the feed", feed), ("the command stream", wishes))
+        for message in messages
+        if CLEAR_SECRET in message.data
+    ]
+    found += _read_log(log, history)
     found += _check_decisions(history)
     found += _check_feed(feed, history)
     found += _check_database(database, schemas, history)
@@ -171,7 +184,7 @@ def fold(history: History, until: int) -> dict[str, dict[str, tuple[int, Json]]]
             if data is None:
                 rows.pop(id, None)
             else:
-                rows[id] = (version, json.loads(data))
+                rows[id] = (version, _veiled(json.loads(data)))
     return state
 
 
@@ -215,6 +228,7 @@ def _check_rows(database: sqlite3.Connection, schema: Json, wanted: dict[str, tu
         version, data = wanted[id]
         stored = {key: _value(schema, key, value) for key, value in rows[id].items() if key != "_version"}
         stored |= {name: found.get(id, []) for name, found in links.items()}
+        stored = {name: SEALED if name in SECRETS and value else value for name, value in stored.items()}
         if stored != data or rows[id]["_version"] != version:
             yield f"{schema['name']} {id} differs from its facts: {stored} is not {data}"
 
@@ -264,8 +278,16 @@ def _check_reply(one: Told, decision: Decision) -> Iterator[str]:
             yield f"delete {one.correlation}: told {one.reply['data']}"
     else:
         raw = decision.events[0][4] if decision.events else decision.data
-        if one.reply["data"] != (None if raw is None else json.loads(raw)):
+        if one.reply["data"] != (None if raw is None else _public(json.loads(raw))):
             yield f"{one.op} {one.correlation}: told another row than the log has"
+
+
+def _veiled(row: Json) -> Json:
+    return {name: SEALED if isinstance(value, dict) and "$sealed" in value else value for name, value in row.items()}
+
+
+def _public(row: Json) -> Json:
+    return {name: value for name, value in row.items() if name not in SECRETS}
 
 
 def _position(token: str) -> str:

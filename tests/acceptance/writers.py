@@ -63,6 +63,7 @@ class Writer:
         body: dict[str, Any]
         if collection == "customers":
             body = {"email": f"U{number}@x.org", "hobbies": ["go"], "vip": dice.random() < 0.5, "profile": {"n": [number]},
+                    "password": f"correct horse battery {number}",
                     "tags": self._known["tags"][-2:]}
             if dice.random() < 0.3:
                 body["referrer"] = self._pick("customers")

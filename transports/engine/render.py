@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 import msgspec
 from aiohttp import web
-from multidict import CIMultiDict
 
 from octonet.kernel.errors import Fault, Invalid, Kind, OctonetError
+from transports.engine.reply import JsonReply
 
 STATUS: Mapping[Kind, int] = MappingProxyType(
     {
@@ -25,11 +25,6 @@ STATUS: Mapping[Kind, int] = MappingProxyType(
     }
 )
 _OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
-
-JSON_HEADERS: CIMultiDict[str] = CIMultiDict(
-    {"Content-Type": "application/json; charset=utf-8", "Server": "octonet", "X-Content-Type-Options": "nosniff"}
-)
-"""What every JSON reply starts from. Copied by each response; never changed."""
 
 
 class Refused(Invalid):
@@ -91,9 +86,9 @@ def failure(status: int, code: str, message: str) -> web.Response:
     return reply(envelope(code, message), status)
 
 
-def reply(body: bytes, status: int = 200) -> web.Response:
-    """A JSON response."""
-    return web.Response(body=body, status=status, headers=JSON_HEADERS)
+def reply(body: bytes, status: int = 200, extra: dict[str, str] | None = None) -> web.Response:
+    """A JSON response. `extra` headers are ASCII text without line breaks."""
+    return JsonReply(body, status, extra)
 
 
 def _speakable(text: str) -> str:

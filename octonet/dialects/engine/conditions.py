@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import assert_never
+from typing import Literal, assert_never
 
 import sqlalchemy as sa
-from sqlalchemy.sql.elements import Grouping
 
 from octonet.dialects.engine.grammar import Condition, Expression, Grammar
 from octonet.dialects.engine.shape import as_list, padded_width
@@ -28,9 +27,9 @@ class Conditions:
     def condition(self, where: Filter) -> Condition:
         """The condition that the filter stands for."""
         if isinstance(where, And):
-            return _joined(sa.and_, [self.condition(part) for part in where.parts], sa.true())
+            return _joined("AND", [self.condition(part) for part in where.parts]) if where.parts else sa.true()
         if isinstance(where, Or):
-            return _joined(sa.or_, [self.condition(part) for part in where.parts], sa.false())
+            return _joined("OR", [self.condition(part) for part in where.parts]) if where.parts else sa.false()
         column = self._column(where.column)
         if isinstance(where, Compare):
             return _compared(column, where.op, self._binder.next())
@@ -69,10 +68,12 @@ def _compared(column: Expression, op: Comparison, value: Expression) -> Conditio
             assert_never(never)
 
 
-def _joined(operator: Callable[..., Condition], parts: list[Condition], empty: Condition) -> Condition:
-    if not parts:
-        return empty
-    while len(parts) > _WIDEST:
-        groups = (parts[start : start + _WIDEST] for start in range(0, len(parts), _WIDEST))
-        parts = [Grouping(operator(*group)) for group in groups]
-    return operator(*parts)
+def _joined(word: Literal["AND", "OR"], parts: list[Condition]) -> Condition:
+    """The parts in groups of groups, so that no chain is long."""
+    operator = sa.and_ if word == "AND" else sa.or_
+    if len(parts) <= _WIDEST:
+        return operator(*parts)
+    # SQLAlchemy would dissolve groups joined by its own operators into one long chain again.
+    middle = len(parts) // 2
+    left, right = _joined(word, parts[:middle]), _joined(word, parts[middle:])
+    return left.self_group().bool_op(word)(right.self_group())

@@ -14,8 +14,9 @@ LONGEST = 50_000
 
 _LIKE_ESCAPES = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 _GLOB_ESCAPES = str.maketrans({"*": "[*]", "?": "[?]", "[": "[[]"})
-# Characters beside the upper and the title case of a letter that have it as their lower case.
-_FURTHER = {"k": "\u212a", "å": "\u212b", "ω": "\u2126", "ß": "\u1e9e", "θ": "\u03f4"}
+# Characters beside the upper and the title case of a letter that have it as their lower case; the capital sigma has
+# two, by its place in a word.
+_FURTHER = {"ς": "Σ", "k": "\u212a", "å": "\u212b", "ω": "\u2126", "ß": "\u1e9e", "θ": "\u03f4"}
 
 
 def pattern(parts: Sequence[Literal | Wild], ignore_case: bool) -> tuple[str, str]:

@@ -69,6 +69,8 @@ class Pool:
 
     async def close(self) -> None:
         """Interrupt what is running, and release every connection."""
+        if self._closed:
+            return
         self._closed = True
         for _ in range(self._size):
             while self._places.locked():
@@ -78,6 +80,9 @@ class Pool:
             await self._places.acquire()
         while self._idle:
             await self._idle.pop().close()
+        # Whoever asks from now on is let in to be told that nobody is there.
+        for _ in range(self._size):
+            self._places.release()
 
     async def _lease(self, deadline: float) -> PooledReader:
         try:

@@ -11,7 +11,7 @@ from typing import Final, cast
 import aiosqlite
 
 from octonet.dialects.engine.grammar import Cell, Cells
-from octonet.dialects.engine.sqlite_errors import raise_meaning
+from octonet.dialects.engine.sqlite_errors import primary_code, raise_meaning
 
 _log = logging.getLogger("octonet.sql")
 
@@ -42,7 +42,15 @@ class ThreadReader:
 
     async def end(self) -> None:
         """Close the snapshot, whatever happened in it."""
-        await self._connection.rollback()
+        while True:
+            try:
+                await self._connection.rollback()
+            except sqlite3.Error as error:
+                # An interruption meant for the query can still hit the end of its snapshot, which must not stay open.
+                if primary_code(error) != sqlite3.SQLITE_INTERRUPT:
+                    raise_meaning(error, self._path)
+            else:
+                return
 
     async def interrupt(self) -> None:
         """Make the statement that is running, if one is, fail soon."""

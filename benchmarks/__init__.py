@@ -1,0 +1,1 @@
+"""Octonet measured against a bare aiohttp server and the obvious direct design, interleaved in one run."""

@@ -1,0 +1,141 @@
+"""`make bench`: measures, prints and writes `benchmarks/results.md`. `--quick` takes a third of the time."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sqlite3
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import subjects
+from benchmarks.fanout import CLIENTS, CREATES, FanOut, fan_out
+from benchmarks.load import ROWS, SCENARIOS, Figures, fill, run
+from benchmarks.startup import parts
+
+CONNECTIONS = (1, 32, 128)
+TARGETS = {
+    ("create", 128): 0.45, ("create", 32): 0.35, ("update", 128): 0.40, ("get", 128): 0.60, ("list", 128): 0.40,
+}
+
+
+def main() -> None:
+    """Everything, once."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="two-second runs")
+    parser.add_argument("--only", choices=SCENARIOS, help="one scenario, no fan-out")
+    chosen = parser.parse_args()
+    lines: list[str] = []
+
+    def say(line: str = "") -> None:
+        print(line, flush=True)
+        lines.append(line)
+
+    with tempfile.TemporaryDirectory() as directory:
+        measure(Path(directory), say, 2 if chosen.quick else 5, chosen.only)
+    if chosen.only is None:
+        (Path(__file__).parent / "results.md").write_text("\n".join(lines) + "\n")
+
+
+def measure(directory: Path, say: Callable[[str], None], seconds: int, only: str | None) -> None:
+    """Start the servers, load them in turn, say what came out."""
+    say("# Benchmarks")
+    say("")
+    say(f"Load by {'wrk' if shutil.which('wrk') else 'an own asyncio loader'}; medians of three interleaved runs of "
+        f"{seconds} s; all servers, nats-server and the loader share one machine. Ratios are against bare aiohttp in "
+        "the same round. Octonet: one process, SQLite, embedded nats-server with `sync_interval: always`.")
+    say("")
+    servers = [subjects.bare(), subjects.octonet(directory), subjects.direct(directory)]
+    try:
+        asyncio.run(fill(servers[1].url))
+        _fill_direct(directory / "direct.db")
+        say("| scenario | connections | octonet : bare | target | octonet : direct | bare p50/p99 ms | octonet p50/p99 ms "
+            "| direct p50/p99 ms | octonet req/s |")
+        say("|---|---|---|---|---|---|---|---|---|")
+        for scenario in (only,) if only else SCENARIOS:
+            for connections in CONNECTIONS:
+                _row(say, servers, scenario, connections, seconds)
+        say("")
+        say(f"RSS of octonet after this: {servers[1].rss():.0f} MB (target: at most 150)")
+    finally:
+        for server in servers:
+            server.stop()
+    if only is None:
+        _fan_out(directory, say)
+        _startup(directory, say)
+
+
+def _row(say: Callable[[str], None], servers: list[subjects.Subject], scenario: str, connections: int, seconds: int) -> None:
+    rounds: list[list[Figures]] = []
+    for _ in range(3):
+        rounds.append([run(server.url, scenario, connections, seconds) for server in servers])
+    bare, octonet, direct = (_median([one[i] for one in rounds]) for i in range(3))
+    ratio = statistics.median(one[1].rate / one[0].rate for one in rounds)
+    against = statistics.median(one[1].rate / one[2].rate for one in rounds)
+    target = f"{TARGETS[scenario, connections]:.2f}" if (scenario, connections) in TARGETS else ""
+    if scenario == "create" and connections == 1:
+        target = f"p50 {octonet.p50 / bare.p50:.1f}× of at most 10×"
+    flaw = f" ({octonet.bad} not 2xx)" if octonet.bad else ""
+    say(f"| {scenario} | {connections} | **{ratio:.2f}** | {target} | {against:.1f}× | {_ms(bare)} | {_ms(octonet)} "
+        f"| {_ms(direct)} | {octonet.rate:.0f}{flaw} |")
+
+
+def _median(found: list[Figures]) -> Figures:
+    return Figures(
+        statistics.median(one.rate for one in found),
+        statistics.median(one.p50 for one in found),
+        statistics.median(one.p99 for one in found),
+        sum(one.bad for one in found),
+    )
+
+
+def _ms(figures: Figures) -> str:
+    return f"{figures.p50:.2f} / {figures.p99:.1f}"
+
+
+def _fan_out(directory: Path, say: Callable[[str], None]) -> None:
+    found: dict[str, list[FanOut]] = {"octonet": [], "plain": []}
+    for number in range(3):
+        plain = subjects.broadcaster()
+        found["plain"].append(asyncio.run(fan_out(plain)))
+        plain.stop()
+        octonet = subjects.octonet(directory / f"fan{number}")
+        found["octonet"].append(asyncio.run(fan_out(octonet)))
+        octonet.stop()
+    ratio = statistics.median(
+        ours.per_cpu_second / theirs.per_cpu_second for ours, theirs in zip(found["octonet"], found["plain"], strict=True)
+    )
+    say("")
+    say(f"Fan-out of {CREATES} creates to {CLIENTS} SSE clients, deliveries per CPU second of the server: octonet "
+        f"{statistics.median(f.per_cpu_second for f in found['octonet']):.0f}, plain broadcaster "
+        f"{statistics.median(f.per_cpu_second for f in found['plain']):.0f}, ratio **{ratio:.1f}** (target: 3)")
+
+
+def _startup(directory: Path, say: Callable[[str], None]) -> None:
+    ready, alone = [], []
+    for number in range(5):
+        alone.append(parts())
+        octonet = subjects.octonet(directory / f"start{number}")
+        ready.append(octonet.ready_after)
+        octonet.stop()
+    ratio = statistics.median(ours / theirs for ours, theirs in zip(ready, alone, strict=True))
+    say("")
+    say(f"Start to ready: {statistics.median(ready):.2f} s; importing aiohttp and SQLAlchemy and starting nats-server take "
+        f"{statistics.median(alone):.2f} s; ratio **{ratio:.2f}** (target: at most 1.5)")
+
+
+def _fill_direct(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.executemany(
+            "INSERT INTO items(id, name, price, category, stock, active, made) VALUES(?, 'bolt', 2.5, 'metal', 3, 1, "
+            "'2026-01-02T03:04:05.000Z')",
+            [(f"i{number:05}",) for number in range(ROWS)],
+        )
+    database.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Load on one server: wrk where it is installed, else asyncio clients of our own (named in the report)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+
+import aiohttp
+
+BODY = '{"name":"bolt","category":"metal","price":2.5,"stock":3,"active":true,"made":"2026-01-02T03:04:05Z"}'
+ROWS = 5000
+
+_LUA = {
+    "create": f"wrk.method='POST'; wrk.path='/api/v1/Item'; wrk.body='{BODY}'; wrk.headers['Content-Type']='application/json'",
+    "update": """math.randomseed(os.time()); wrk.headers['Content-Type']='application/json'
+function request()
+  return wrk.format('PUT', string.format('/api/v1/Item/i%05d', math.random(0, ROWS - 1)), nil,
+    '{"name":"nut","price":' .. math.random(1, 100000) .. '}')
+end""",
+    "get": """math.randomseed(os.time())
+function request() return wrk.format('GET', string.format('/api/v1/Item/i%05d', math.random(0, ROWS - 1))) end""",
+    "list": "wrk.method='GET'; wrk.path='/api/v1/Item?limit=20'",
+}
+SCENARIOS = tuple(_LUA)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One measurement: requests a second, latencies in milliseconds, replies that were not 2xx."""
+
+    rate: float
+    p50: float
+    p99: float
+    bad: int
+
+
+def run(url: str, scenario: str, connections: int, seconds: int) -> Figures:
+    """Load `url` with one scenario."""
+    wrk = shutil.which("wrk")
+    return _wrk(wrk, url, scenario, connections, seconds) if wrk else asyncio.run(
+        _own(url, scenario, connections, seconds)
+    )
+
+
+def _wrk(wrk: str, url: str, scenario: str, connections: int, seconds: int) -> Figures:
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(_LUA[scenario].replace("ROWS", str(ROWS)))
+        script.flush()
+        printed = subprocess.run(
+            [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script.name, url],
+            capture_output=True, text=True, check=True,
+        ).stdout
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", printed)[1])  # type: ignore[index]
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", printed)
+    return Figures(rate, _latency(printed, "50%"), _latency(printed, "99%"), int(bad[1]) if bad else 0)
+
+
+def _latency(printed: str, which: str) -> float:
+    found = re.search(rf"{which}\s+([\d.]+)(us|ms|s)", printed)
+    assert found is not None, printed
+    return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000}[found[2]]
+
+
+async def _own(url: str, scenario: str, connections: int, seconds: int) -> Figures:
+    latencies: list[float] = []
+    bad = 0
+    end = time.perf_counter() + seconds
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        nonlocal bad
+        while (began := time.perf_counter()) < end:
+            method, path, body = _request(scenario)
+            async with session.request(
+                method, url + path, data=body, headers={"Content-Type": "application/json"}
+            ) as response:
+                await response.read()
+                bad += response.status >= 300
+            latencies.append((time.perf_counter() - began) * 1000)
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await asyncio.gather(*(client(session) for _ in range(connections)))
+    quantiles = statistics.quantiles(latencies, n=100)
+    return Figures(len(latencies) / seconds, quantiles[49], quantiles[98], bad)
+
+
+def _request(scenario: str) -> tuple[str, str, str | None]:
+    one = f"/api/v1/Item/i{random.randrange(ROWS):05}"
+    return {
+        "create": ("POST", "/api/v1/Item", BODY),
+        "update": ("PUT", one, f'{{"name":"nut","price":{random.randrange(100000)}}}'),
+        "get": ("GET", one, None),
+        "list": ("GET", "/api/v1/Item?limit=20", None),
+    }[scenario]
+
+
+async def fill(url: str) -> None:
+    """The rows that reads and updates ask for. The direct design makes its own ids, so it is filled there by hand."""
+    async with aiohttp.ClientSession() as session:
+        room = asyncio.Semaphore(64)
+
+        async def one(number: int) -> None:
+            async with room, session.post(
+                url + "/api/v1/Item", data=f'{{"id":"i{number:05}",' + BODY[1:], headers={"Content-Type": "application/json"}
+            ) as response:
+                assert response.status == 201, await response.text()
+
+        await asyncio.gather(*(one(number) for number in range(ROWS)))

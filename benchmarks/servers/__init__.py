@@ -1,0 +1,1 @@
+"""The servers to compare with. Each runs by itself: `python -m benchmarks.servers.NAME PORT …`."""
