@@ -18,7 +18,11 @@ from benchmarks.startup import parts
 
 CONNECTIONS = (1, 32, 128)
 TARGETS = {
-    ("create", 128): 0.45, ("create", 32): 0.35, ("update", 128): 0.40, ("get", 128): 0.60, ("list", 128): 0.40,
+    ("create", 128): 0.45,
+    ("create", 32): 0.35,
+    ("update", 128): 0.40,
+    ("get", 128): 0.60,
+    ("list", 128): 0.40,
 }
 
 
@@ -44,16 +48,20 @@ def measure(directory: Path, say: Callable[[str], None], seconds: int, only: str
     """Start the servers, load them in turn, say what came out."""
     say("# Benchmarks")
     say("")
-    say(f"Load by {'wrk' if shutil.which('wrk') else 'an own asyncio loader'}; medians of three interleaved runs of "
+    say(
+        f"Load by {'wrk' if shutil.which('wrk') else 'an own asyncio loader'}; medians of three interleaved runs of "
         f"{seconds} s; all servers, nats-server and the loader share one machine. Ratios are against bare aiohttp in "
-        "the same round. Octonet: one process, SQLite, embedded nats-server with `sync_interval: always`.")
+        "the same round. Octonet: one process, SQLite, embedded nats-server with `sync_interval: always`."
+    )
     say("")
     servers = [subjects.bare(), subjects.octonet(directory), subjects.direct(directory)]
     try:
         asyncio.run(fill(servers[1].url))
         _fill_direct(directory / "direct.db")
-        say("| scenario | connections | octonet : bare | target | octonet : direct | bare p50/p99 ms | octonet p50/p99 ms "
-            "| direct p50/p99 ms | octonet req/s |")
+        say(
+            "| scenario | connections | octonet : bare | target | octonet : direct | bare p50/p99 ms | octonet p50/p99 "
+            "ms | direct p50/p99 ms | octonet req/s |"
+        )
         say("|---|---|---|---|---|---|---|---|---|")
         for scenario in (only,) if only else SCENARIOS:
             for connections in CONNECTIONS:
@@ -68,7 +76,9 @@ def measure(directory: Path, say: Callable[[str], None], seconds: int, only: str
         _startup(directory, say)
 
 
-def _row(say: Callable[[str], None], servers: list[subjects.Subject], scenario: str, connections: int, seconds: int) -> None:
+def _row(
+    say: Callable[[str], None], servers: list[subjects.Subject], scenario: str, connections: int, seconds: int
+) -> None:
     rounds: list[list[Figures]] = []
     for _ in range(3):
         rounds.append([run(server.url, scenario, connections, seconds) for server in servers])
@@ -79,8 +89,10 @@ def _row(say: Callable[[str], None], servers: list[subjects.Subject], scenario: 
     if scenario == "create" and connections == 1:
         target = f"p50 {octonet.p50 / bare.p50:.1f}× of at most 10×"
     flaw = f" ({octonet.bad} not 2xx)" if octonet.bad else ""
-    say(f"| {scenario} | {connections} | **{ratio:.2f}** | {target} | {against:.1f}× | {_ms(bare)} | {_ms(octonet)} "
-        f"| {_ms(direct)} | {octonet.rate:.0f}{flaw} |")
+    say(
+        f"| {scenario} | {connections} | **{ratio:.2f}** | {target} | {against:.1f}× | {_ms(bare)} | {_ms(octonet)} "
+        f"| {_ms(direct)} | {octonet.rate:.0f}{flaw} |"
+    )
 
 
 def _median(found: list[Figures]) -> Figures:
@@ -105,13 +117,14 @@ def _fan_out(directory: Path, say: Callable[[str], None]) -> None:
         octonet = subjects.octonet(directory / f"fan{number}")
         found["octonet"].append(asyncio.run(fan_out(octonet)))
         octonet.stop()
-    ratio = statistics.median(
-        ours.per_cpu_second / theirs.per_cpu_second for ours, theirs in zip(found["octonet"], found["plain"], strict=True)
-    )
+    pairs = zip(found["octonet"], found["plain"], strict=True)
+    ratio = statistics.median(ours.per_cpu_second / theirs.per_cpu_second for ours, theirs in pairs)
     say("")
-    say(f"Fan-out of {CREATES} creates to {CLIENTS} SSE clients, deliveries per CPU second of the server: octonet "
+    say(
+        f"Fan-out of {CREATES} creates to {CLIENTS} SSE clients, deliveries per CPU second of the server: octonet "
         f"{statistics.median(f.per_cpu_second for f in found['octonet']):.0f}, plain broadcaster "
-        f"{statistics.median(f.per_cpu_second for f in found['plain']):.0f}, ratio **{ratio:.1f}** (target: 3)")
+        f"{statistics.median(f.per_cpu_second for f in found['plain']):.0f}, ratio **{ratio:.1f}** (target: 3)"
+    )
 
 
 def _startup(directory: Path, say: Callable[[str], None]) -> None:
@@ -123,8 +136,10 @@ def _startup(directory: Path, say: Callable[[str], None]) -> None:
         octonet.stop()
     ratio = statistics.median(ours / theirs for ours, theirs in zip(ready, alone, strict=True))
     say("")
-    say(f"Start to ready: {statistics.median(ready):.2f} s; importing aiohttp and SQLAlchemy and starting nats-server take "
-        f"{statistics.median(alone):.2f} s; ratio **{ratio:.2f}** (target: at most 1.5)")
+    say(
+        f"Start to ready: {statistics.median(ready):.2f} s; importing aiohttp and SQLAlchemy and starting nats-server "
+        f"take {statistics.median(alone):.2f} s; ratio **{ratio:.2f}** (target: at most 1.5)"
+    )
 
 
 def _fill_direct(path: Path) -> None:

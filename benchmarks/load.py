@@ -18,7 +18,8 @@ BODY = '{"name":"bolt","category":"metal","price":2.5,"stock":3,"active":true,"m
 ROWS = 5000
 
 _LUA = {
-    "create": f"wrk.method='POST'; wrk.path='/api/v1/Item'; wrk.body='{BODY}'; wrk.headers['Content-Type']='application/json'",
+    "create": f"""wrk.method='POST'; wrk.path='/api/v1/Item'; wrk.body='{BODY}'
+wrk.headers['Content-Type']='application/json'""",
     "update": """math.randomseed(os.time()); wrk.headers['Content-Type']='application/json'
 function request()
   return wrk.format('PUT', string.format('/api/v1/Item/i%05d', math.random(0, ROWS - 1)), nil,
@@ -44,8 +45,10 @@ class Figures:
 def run(url: str, scenario: str, connections: int, seconds: int) -> Figures:
     """Load `url` with one scenario."""
     wrk = shutil.which("wrk")
-    return _wrk(wrk, url, scenario, connections, seconds) if wrk else asyncio.run(
-        _own(url, scenario, connections, seconds)
+    return (
+        _wrk(wrk, url, scenario, connections, seconds)
+        if wrk
+        else asyncio.run(_own(url, scenario, connections, seconds))
     )
 
 
@@ -55,7 +58,9 @@ def _wrk(wrk: str, url: str, scenario: str, connections: int, seconds: int) -> F
         script.flush()
         printed = subprocess.run(
             [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script.name, url],
-            capture_output=True, text=True, check=True,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", printed)[1])  # type: ignore[index]
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", printed)
@@ -106,9 +111,9 @@ async def fill(url: str) -> None:
         room = asyncio.Semaphore(64)
 
         async def one(number: int) -> None:
-            async with room, session.post(
-                url + "/api/v1/Item", data=f'{{"id":"i{number:05}",' + BODY[1:], headers={"Content-Type": "application/json"}
-            ) as response:
+            body = f'{{"id":"i{number:05}",' + BODY[1:]
+            headers = {"Content-Type": "application/json"}
+            async with room, session.post(url + "/api/v1/Item", data=body, headers=headers) as response:
                 assert response.status == 201, await response.text()
 
         await asyncio.gather(*(one(number) for number in range(ROWS)))

@@ -99,7 +99,15 @@ def octonet(directory: Path) -> Subject:
     """Octonet, with its embedded nats-server, on SQLite."""
     port = free_port()
     command = [
-        sys.executable, "-m", "octonet", "serve", "--port", str(port), "--data-dir", str(directory / "octonet"),
-        "--schemas", "benchmarks/schema.json",
+        sys.executable,
+        "-m",
+        "octonet",
+        "serve",
+        "--port",
+        str(port),
+        "--data-dir",
+        str(directory / "octonet"),
+        "--schemas",
+        "benchmarks/schema.json",
     ]
     return Subject("octonet", command, port, "/health")

@@ -33,6 +33,9 @@ class Create(Command, frozen=True, tag="create"):
     def sealed(self, seal: Callable[[Row], Row]) -> Self:
         return msgspec.structs.replace(self, data=seal(self.data))
 
+    def makes(self) -> EntityId | None:
+        return self.id
+
     def mentions(self) -> Row:
         return self.data
 

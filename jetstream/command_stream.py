@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from jetstream import headers, subjects
-from jetstream.api import STREAM_FULL, ApiError, publish
+from jetstream.api import STREAM_FULL, ApiError, call, publish
 from jetstream.reader import StreamReader
 from octonet.kernel.errors import Exhausted, OutcomeUnknown, Unavailable
 from octonet.kernel.ids import ProjectName, Sequence
+
+log = logging.getLogger("octonet.nats")
 
 _ATTEMPTS = 3
 _TIMEOUT = 4.0
@@ -43,3 +46,10 @@ class JetStreamCommands(StreamReader):
                     ) from problem
                 await asyncio.sleep(0.1 * attempt)
         raise AssertionError("unreachable")
+
+    async def forget(self, through: int) -> None:
+        """See the port."""
+        try:
+            await call(self._client, f"STREAM.PURGE.{self._stream}", {"seq": through + 1})
+        except (ApiError, Unavailable) as problem:
+            log.info("decided frames of %s stay for now: %s", self._stream, problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Final
 
@@ -15,6 +16,8 @@ from octonet.kernel.errors import Unavailable
 log = logging.getLogger("octonet.nats")
 
 MINIMUM_SERVER: Final = (2, 15, 1)
+REACHED_WITHIN = 10.0
+"""Seconds for the first connection: a server that starts at the same time gets its chance."""
 
 
 class Connection(Client):
@@ -35,29 +38,39 @@ class Connection(Client):
 async def connect(endpoint: Endpoint, name: str = "octonet") -> Connection:
     """A connection that reconnects for ever. Raises `Unavailable` when the server cannot be reached, or is too old:
     older servers ignore features silently, so the version is checked."""
+    client = Connection()
+    last: list[Exception] = []
+
+    async def on_error(problem: Exception) -> None:
+        last[:] = [problem]
+        await _on_error(problem)
+
     try:
-        client = Connection()
-        await client.connect(
-            servers=[url.strip() for url in endpoint.url.split(",")],
-            user=endpoint.user or None,
-            password=endpoint.password or None,
-            name=name,
-            connect_timeout=2,
-            # A server of record waits for its log; it never gives up on it.
-            max_reconnect_attempts=-1,
-            # A frozen server is noticed within ten seconds instead of four minutes.
-            ping_interval=5,
-            max_outstanding_pings=2,
-            # What is published while disconnected must fail at once, not be stored later as a ghost.
-            pending_size=-1,
-            # Every subject is spelled by `subjects` from checked names.
-            skip_subject_validation=True,
-            error_cb=_on_error,
-            disconnected_cb=_on_disconnect,
-            reconnected_cb=_on_reconnect,
-        )
+        # What reconnects for ever would try a wrong address for ever, too.
+        async with asyncio.timeout(REACHED_WITHIN):
+            await client.connect(
+                servers=[url.strip() for url in endpoint.url.split(",")],
+                user=endpoint.user or None,
+                password=endpoint.password or None,
+                name=name,
+                connect_timeout=2,
+                # A server of record waits for its log; it never gives up on it.
+                max_reconnect_attempts=-1,
+                # A frozen server is noticed within ten seconds instead of four minutes.
+                ping_interval=5,
+                max_outstanding_pings=2,
+                # What is published while disconnected must fail at once, not be stored later as a ghost.
+                pending_size=-1,
+                # Every subject is spelled by `subjects` from checked names.
+                skip_subject_validation=True,
+                error_cb=on_error,
+                disconnected_cb=_on_disconnect,
+                reconnected_cb=_on_reconnect,
+            )
     except (NatsError, OSError, TimeoutError) as problem:
-        raise Unavailable(f"cannot connect to NATS at {endpoint.url}: {problem}") from problem
+        await client.close()
+        reason = last[-1] if last and isinstance(problem, TimeoutError) else problem
+        raise Unavailable(f"cannot connect to NATS at {endpoint.url}: {reason or 'no answer'}") from problem
     # Below the whole seconds that its signature knows.
     client.options["reconnect_time_wait"] = 0.2
     await _check_version(client, endpoint)
@@ -69,10 +82,10 @@ async def _check_version(client: Connection, endpoint: Endpoint) -> None:
     found = (version.major, version.minor, version.patch)
     if found < MINIMUM_SERVER:
         await client.close()
-        wanted = ".".join(str(part) for part in MINIMUM_SERVER)
+        told, wanted = (".".join(map(str, parts)) for parts in (found, MINIMUM_SERVER))
         raise Unavailable(
-            f"nats-server at {endpoint.url} is version {version}; Octonet needs {wanted} or newer, because older "
-            "servers ignore the settings that keep the log safe",
+            f"nats-server at {endpoint.url} is version {told}; Octonet needs {wanted} or newer, because older servers "
+            "ignore the settings that keep the log safe",
             code="NATS_UNSUITABLE",
         )
 

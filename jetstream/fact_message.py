@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -58,6 +59,7 @@ class FactSpeller:
         return kind
 
 
+@lru_cache(maxsize=256)
 def _journey(actor: Actor) -> str:
     """What is known of the command's caller. Doors let only printable ASCII in here."""
     found = (
@@ -69,7 +71,6 @@ def _journey(actor: Actor) -> str:
         (headers.TRACEPARENT, actor.traceparent),
     )
     return "".join(f"{name}: {value}\r\n" for name, value in found if value)
-
 
 
 def _body(decision: Decision, event: Event) -> bytes:

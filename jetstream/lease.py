@@ -83,6 +83,17 @@ class JetStreamLease:
                 await asyncio.sleep(_POLL)
         self._renewal = asyncio.create_task(self._renew(), name="lease renewal")
 
+    async def confirm(self) -> bool:
+        """See the port."""
+        if self.held():
+            return True
+        try:
+            free_at = await self._free_at()
+            return free_at is not None and await self._put(free_at)
+        except (Unavailable, NatsError, TimeoutError) as problem:
+            log.debug("lease: %s", problem or type(problem).__name__)
+            return False
+
     async def release(self) -> None:
         """See the port."""
         await self._stop_renewal()
@@ -97,9 +108,7 @@ class JetStreamLease:
     async def _free_at(self) -> int | None:
         """The subject's last sequence when the lease may be taken, None while another worker lives."""
         try:
-            body = await call(
-                self._client, f"STREAM.MSG.GET.{subjects.LEASES}", {"last_by_subj": self._subject}
-            )
+            body = await call(self._client, f"STREAM.MSG.GET.{subjects.LEASES}", {"last_by_subj": self._subject})
         except ApiError as problem:
             if problem.code == NO_SUCH_MESSAGE:
                 return 0
@@ -119,9 +128,11 @@ class JetStreamLease:
         return True
 
     async def _renew(self) -> None:
-        while self.held():
+        while True:
             await asyncio.sleep(_RENEW)
             try:
+                if not await self.confirm():
+                    continue
                 if not await self._put(self._sequence):
                     self._until = 0.0
             except (NatsError, TimeoutError) as problem:

@@ -75,8 +75,12 @@ class EmbeddedServer:
         earlier parent left behind is stopped first."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._directory.chmod(0o700)
-        stop_stale(self._directory)
         self._port, self._password = _free_port(), secrets.token_urlsafe(24)
+        self.respawn()
+
+    def respawn(self) -> None:
+        """Start it again where it was: clients that lost it find it at the same address."""
+        stop_stale(self._directory)
         config = self._directory / "nats-server.conf"
         _write_private(config, self._config())
         self._process = subprocess.Popen(

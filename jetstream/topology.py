@@ -12,7 +12,7 @@ from octonet.kernel.ids import ProjectName
 
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
-_GIB = 1024**3
+_MIB = 1024**2
 
 LEASE_TTL = 4.0
 """Seconds a lease lives without renewal."""
@@ -22,7 +22,7 @@ class StreamLimits(msgspec.Struct, frozen=True):
     """What an operator may set per installation."""
 
     replicas: int = 1
-    commands_max_bytes: int = 4 * _GIB
+    commands_max_bytes: int = 256 * _MIB
     commands_max_age_days: float = 7.0
 
 

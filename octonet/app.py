@@ -32,7 +32,7 @@ from octonet.gateway import Gateway
 from octonet.kernel.catalog import names
 from octonet.kernel.errors import Invalid, OctonetError, Unavailable, ValidationError
 from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
-from octonet.kernel.log import LogGap, Stream
+from octonet.kernel.log import Stream
 from octonet.kernel.operation import Limits
 from octonet.kernel.schema import Schemas
 from octonet.kernel.schema_parse import parse as parse_schema
@@ -101,17 +101,13 @@ class Node:
             await lease.release()
         for project in self.gateway.projects():
             await project.hub.close()
-            if self._settings.schema_strategy == Strategy.CREATE_DROP:
-                await project.database.migrate(project.schemas, Strategy.CREATE)
             await project.database.close()
         await self._client.close()
 
     async def _open_project(self, name: ProjectName, schemas: Schemas) -> Project:
         settings = self._settings
         limits = StreamLimits(replicas=settings.nats_replicas)
-        database, _ = await asyncio.gather(
-            self._open_database(schemas), ensure_project(self._client, name, limits)
-        )
+        database, _ = await asyncio.gather(self._open_database(schemas), ensure_project(self._client, name, limits))
         sealer = AesSealer(project_key(self._directory.keys, name))
         log_stream = JetStreamLog(self._client, name)
         commands = JetStreamCommands(self._client, name)
@@ -149,28 +145,27 @@ class Node:
     def _start(self, lane: Lane, feed: Feed, log_stream: JetStreamLog) -> None:
         self._lanes.append(lane)
         self._feeds.append((feed, log_stream))
-        self._tasks.append(asyncio.create_task(self._run(lane), name="lane"))
-        self._tasks.append(asyncio.create_task(feed.run(), name="feed"))
+        for name, work in (("lane", lane.run()), ("feed", feed.run())):
+            task = asyncio.create_task(work, name=name)
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
 
-    async def _run(self, lane: Lane) -> None:
-        try:
-            await lane.run()
-        except LogGap as problem:
-            # History is missing: going on would make the database a fold of something else.
-            self.failed = str(problem)
-            log.critical("ALARM: the lane stands still: %s", problem)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Lane and feed run for ever. One that ended found history missing, or a fault of ours: going on would make
+        the database a fold of something else, so it stands still, and health says so."""
+        if task.cancelled():
+            return
+        problem = task.exception()
+        self.failed = str(problem)
+        log.critical("ALARM: the %s stands still: %s", task.get_name(), problem, exc_info=problem)
 
     async def _open_database(self, schemas: Schemas) -> Database:
         settings = self._settings
-        options = DatabaseOptions(
-            settings.pool_size, settings.query_timeout, settings.table_prefix, settings.show_sql
-        )
+        options = DatabaseOptions(settings.pool_size, settings.query_timeout, settings.table_prefix, settings.show_sql)
         try:
             strategy = Strategy(settings.schema_strategy)
         except ValueError:
-            raise Invalid(
-                f"DB_SCHEMA_STRATEGY {settings.schema_strategy!r} is none of {', '.join(Strategy)}"
-            ) from None
+            raise Invalid(f"DB_SCHEMA_STRATEGY {settings.schema_strategy!r} is none of {', '.join(Strategy)}") from None
         database = await dialects.find(settings.dialect).open(settings.database_uri(), schemas, options)
         await database.migrate(schemas, strategy)
         return database
@@ -222,9 +217,7 @@ class Doors:
 
     def _health(self, name: ProjectName) -> Health:
         project = self._node.gateway.project(name)
-        return Health(
-            self._node.ready, tuple(door.name for door in self._node.doors), tuple(project.schemas.entities)
-        )
+        return Health(self._node.ready, tuple(door.name for door in self._node.doors), tuple(project.schemas.entities))
 
 
 def find_doors(settings: Settings) -> list[HttpTransport]:

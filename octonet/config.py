@@ -59,9 +59,7 @@ class Settings(msgspec.Struct, frozen=True):
     nats_replicas: Annotated[int, _setting("OCTONET_NATS_REPLICAS", "Copies of each stream (1, 3 or 5)")] = 1
     host: Annotated[str, _setting("OCTONET_HOST", "Address the HTTP doors listen on")] = "127.0.0.1"
     port: Annotated[int, _setting("MOSTA_NET_PORT", "Port of the HTTP doors; 0 takes a free one")] = 4488
-    open_mode: Annotated[
-        bool, _setting("OCTONET_OPEN_MODE", "Serve without keys: for development only")
-    ] = False
+    open_mode: Annotated[bool, _setting("OCTONET_OPEN_MODE", "Serve without keys: for development only")] = False
     cors_origin: Annotated[
         str, _setting("MOSTA_NET_CORS_ORIGIN", "Origins that browsers may call from, separated by commas")
     ] = ""
@@ -135,16 +133,15 @@ def _read(environment: Mapping[str, str], directory: Path) -> dict[str, str]:
     files: dict[str, str] = {}
     for name in (".env", ".env.local"):
         files |= {key: value for key, value in dotenv_values(directory / name).items() if value is not None}
-    return {key: value for key, value in {**files, **environment}.items() if value != ""}
+    given = {key: value for key, value in environment.items() if value != ""}
+    return {key: value for key, value in (files | given).items() if value != ""}
 
 
 def _look_up(found: Mapping[str, str], profile: str, name: str) -> str | None:
     return (found.get(f"{profile}_{name}") if profile else None) or found.get(name)
 
 
-def _doors(
-    found: Mapping[str, str], profile: str, faults: list[Fault]
-) -> tuple[dict[str, bool], dict[str, str]]:
+def _doors(found: Mapping[str, str], profile: str, faults: list[Fault]) -> tuple[dict[str, bool], dict[str, str]]:
     enabled: dict[str, bool] = {}
     paths: dict[str, str] = {}
     for name in _TRANSPORTS:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Mapping
+from functools import cache
 
 import msgspec
 
+from octonet.kernel import options_parse
 from octonet.kernel.envelope import Actor, Envelope
-from octonet.kernel.errors import Invalid, Kind, NotFound, OctonetError, OutcomeUnknown
+from octonet.kernel.errors import Invalid, Kind, NotFound, OctonetError, OutcomeUnknown, invalid
 from octonet.kernel.ids import CommandId, EntityId, ProjectName, uuid7
 from octonet.kernel.instant import iso
 from octonet.kernel.log import Outcome, Rejection, Verdict
@@ -20,7 +23,10 @@ from octonet.kernel.sealing import seal_row
 from octonet.project import Project, Projects
 from projections.engine.hub import Hub
 
+log = logging.getLogger("octonet.gateway")
+
 _row = msgspec.json.Decoder(dict)
+_json = msgspec.json.Encoder()
 _DIGITS = 19
 _DRAW = _DIGITS * 256 // 2
 
@@ -43,6 +49,14 @@ class Read(msgspec.Struct, frozen=True):
     operation: type[Query]
     schema: EntitySchema
     answer: Answer
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A query that was parsed and checked against the project as it is now."""
+
+    home: Project
+    schema: EntitySchema
+    query: Query
 
 
 class Entropy:
@@ -77,7 +91,10 @@ class Gateway:
     """Validates and hands on: commands to the lane, queries to the database, tails to the hub."""
 
     def __init__(
-        self, projects: Projects, commands: Mapping[str, type[Command]], queries: Mapping[str, type[Query]],
+        self,
+        projects: Projects,
+        commands: Mapping[str, type[Command]],
+        queries: Mapping[str, type[Query]],
         patience: float = 30.0,
     ) -> None:
         self._projects = projects
@@ -104,17 +121,30 @@ class Gateway:
         """Run any operation, as its name says. Raises `OctonetError`s only: UNKNOWN_OP, ENTITY_NOT_FOUND,
         MISSING_*, validation errors, and, for commands, the rejection of its decision."""
         home = self._projects.get(project)
-        schema = home.schemas.find(request.entity)
-        if schema is None:
-            raise NotFound(f"there is no entity {request.entity!r}", code="ENTITY_NOT_FOUND")
+        schema = _entity(home, request)
+        operation = self.operations.get(request.op)
+        if operation is None:
+            raise Invalid(f"there is no operation {request.op!r}", code="UNKNOWN_OP")
+        _refuse_more(operation, request)
         command = self._commands.get(request.op)
         if command is not None:
             return await self._write(home, command, schema, request, actor)
-        query = self._queries.get(request.op)
-        if query is None:
-            raise Invalid(f"there is no operation {request.op!r}", code="UNKNOWN_OP")
-        parsed = query.parse(request, schema, home.schemas, home.limits)
-        return Read(query, schema, await parsed.answer(home.database, schema, home.schemas))
+        return await self.ask(self._prepare(home, schema, request))
+
+    def prepare(self, project: ProjectName, request: Request) -> Prepared | None:
+        """A query, checked and ready to be asked any number of times; None when the operation is no query. Raises as
+        `execute` does."""
+        home = self._projects.get(project)
+        return self._prepare(home, _entity(home, request), request) if request.op in self._queries else None
+
+    async def ask(self, prepared: Prepared) -> Read:
+        """Answer a prepared query."""
+        home, schema = prepared.home, prepared.schema
+        return Read(type(prepared.query), schema, await prepared.query.answer(home.database, schema, home.schemas))
+
+    def _prepare(self, home: Project, schema: EntitySchema, request: Request) -> Prepared:
+        query = self._queries[request.op]
+        return Prepared(home, schema, query.parse(request, schema, home.schemas, home.limits))
 
     async def outcome(self, project: ProjectName, command: CommandId) -> Outcome | None:
         """What became of a command, None while it is not decided."""
@@ -130,6 +160,7 @@ class Gateway:
         now = time.time_ns() // 1_000_000
         door = Moment(home.schemas, iso(now), now, self._entropy)
         parsed = command.parse(request, schema, door)
+        shown = options_parse.relations(schema, request.relations)
         if schema.secrets:
             parsed = parsed.sealed(lambda row: seal_row(home.sealer, schema, "", row))
         id = CommandId(door.new_id())
@@ -139,7 +170,7 @@ class Gateway:
             raise _refusal(outcome.rejection)
         data = outcome.data
         if data is not None and command.result is Result.ROW:
-            data = await self._public(home, schema, request, data)
+            data = await self._public(home, schema, shown, data)
         return Written(command, schema, outcome, data, encode_position(home.name, outcome.position))
 
     async def _outcome(self, home: Project, envelope: Envelope[Command]) -> Outcome:
@@ -151,17 +182,41 @@ class Gateway:
                 return told
             raise OutcomeUnknown(f"the outcome of command {envelope.id} is not known yet") from None
 
-    async def _public(self, home: Project, schema: EntitySchema, request: Request, data: bytes) -> bytes:
+    async def _public(self, home: Project, schema: EntitySchema, shown: tuple[str, ...], data: bytes) -> bytes:
         """The row for the caller: secrets removed, relations populated where asked for."""
-        if request.relations is not msgspec.UNSET and request.relations:
-            again = Request(op="findById", entity=schema.name, id=_row.decode(data)["id"], relations=request.relations)
-            query = self._queries["findById"].parse(again, schema, home.schemas, home.limits)
-            answer = await query.answer(home.database, schema, home.schemas)
-            return msgspec.json.encode(answer.row)
+        if shown:
+            wish = Request(op="findById", entity=schema.name, id=_row.decode(data)["id"], relations=list(shown))
+            try:
+                return _json.encode((await self.ask(self._prepare(home, schema, wish))).answer.row)
+            except Invalid as problem:
+                # The write is done: what cannot be shown beside it is no reason to call it refused.
+                log.info("a %s is answered without its relations: %s", schema.name, problem)
         if not schema.secrets:
             return data
         row = _row.decode(data)
-        return msgspec.json.encode({name: value for name, value in row.items() if name not in schema.secrets})
+        return _json.encode({name: value for name, value in row.items() if name not in schema.secrets})
+
+
+def _entity(home: Project, request: Request) -> EntitySchema:
+    schema = home.schemas.find(request.entity)
+    if schema is None:
+        raise NotFound(f"there is no entity {request.entity!r}", code="ENTITY_NOT_FOUND")
+    return schema
+
+
+@cache
+def _not_taken(operation: type[Operation]) -> tuple[tuple[str, str], ...]:
+    """The members of a request that this operation has no use for: attribute, name on the wire."""
+    taken = {"op", "entity", *operation.needs, *operation.takes}
+    fields = msgspec.structs.fields(Request)
+    return tuple((field.name, field.encode_name) for field in fields if field.encode_name not in taken)
+
+
+def _refuse_more(operation: type[Operation], request: Request) -> None:
+    """What would be ignored is refused: the caller meant something by it."""
+    for name, member in _not_taken(operation):
+        if getattr(request, name) is not msgspec.UNSET:
+            raise invalid(f"$.{member}", f"is not taken by {operation.op()}", code="UNKNOWN_MEMBER")
 
 
 def _refusal(rejection: Rejection) -> OctonetError:

@@ -42,7 +42,7 @@ class Server:
     def command(self, *arguments: str) -> list[str]:
         """The command line of any subcommand on the same data directory."""
         common = ["--data-dir", str(self.directory), "--schemas", str(self.schemas)]
-        return [sys.executable, "-X", "dev=0", *self._program, *arguments, *common]
+        return [sys.executable, *self._program, *arguments, *common]
 
     def environment(self) -> dict[str, str]:
         ours = ("OCTONET_", "MOSTA_", "DB_", "SGBD_", "NATS_")

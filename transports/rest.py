@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from aiohttp import web
 
-from octonet.gateway import Gateway, Written
+from octonet.gateway import Gateway, Prepared, Read, Written
 from octonet.kernel.errors import invalid
 from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
 from octonet.kernel.operation import Raw, Request
@@ -21,6 +21,8 @@ from transports.engine.routes import Content
 
 _NAME = "rest"
 _STRICT = "handling=strict"
+_MOST_PREPARED = 1024
+_LONGEST_PREPARED = 2048
 _READ_ONLY = "GET, HEAD, OPTIONS"
 
 
@@ -45,9 +47,14 @@ class _Door:
         self._gateway = gateway
         self._catalog = gateway.operations
         self._description = Description(gateway.operations, path)
+        self._prepared: dict[tuple[str, str], Prepared] = {}
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        """One request."""
+        """One request. A page that was asked for before, word for word, is not parsed again."""
+        key = (request.raw_path, request.headers.get("X-Project", ""))
+        prepared = self._prepared.get(key)
+        if prepared is not None and request.method == "GET" and self._is_current(prepared):
+            return self._answer(request, await self._gateway.ask(prepared), 200)
         method = "GET" if request.method == "HEAD" else request.method
         pairs = coerce.query_pairs(request.raw_path)
         project = project_of(request, pairs.pop("project", None))
@@ -83,7 +90,25 @@ class _Door:
         pairs: Mapping[str, str],
     ) -> web.StreamResponse:
         wish = await _request(request, entity, route, pairs)
-        result = await self._gateway.execute(project, wish, actor(request, _NAME))
+        if pairs and request.method == "GET":
+            prepared = self._gateway.prepare(project, wish)
+            if prepared is not None:
+                self._keep((request.raw_path, request.headers.get("X-Project", "")), prepared)
+                return self._answer(request, await self._gateway.ask(prepared), route.status)
+        return self._answer(request, await self._gateway.execute(project, wish, actor(request, _NAME)), route.status)
+
+    def _is_current(self, prepared: Prepared) -> bool:
+        """Whether the project is still the one that the query was checked against."""
+        return self._gateway.project(prepared.home.name) is prepared.home
+
+    def _keep(self, key: tuple[str, str], prepared: Prepared) -> None:
+        if len(self._prepared) >= _MOST_PREPARED:
+            del self._prepared[next(iter(self._prepared))]
+        if len(key[0]) <= _LONGEST_PREPARED:
+            self._prepared[key] = prepared
+
+    @staticmethod
+    def _answer(request: web.BaseRequest, result: Read | Written, status: int) -> web.StreamResponse:
         strict = _STRICT in request.headers.get("Prefer", "").lower()
         if strict and orm_response.missing(result):
             message = f"no {result.schema.name} is like that"
@@ -91,12 +116,10 @@ class _Door:
         extra = {"Octonet-Position": result.position} if isinstance(result, Written) else None
         if strict:
             extra = {**(extra or {}), "Preference-Applied": _STRICT}
-        return render.reply(orm_response.encode(result), route.status, extra)
+        return render.reply(orm_response.encode(result), status, extra)
 
 
-async def _request(
-    request: web.BaseRequest, entity: str, route: routes.Route, pairs: Mapping[str, str]
-) -> Request:
+async def _request(request: web.BaseRequest, entity: str, route: routes.Route, pairs: Mapping[str, str]) -> Request:
     op = route.operation.op()
     content = route.content
     if not pairs:

@@ -10,9 +10,9 @@ import logging
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from commands.engine.unit_of_work import DUPLICATE_ID, ID_PATH, UnitOfWork, encode_row
+from commands.engine.unit_of_work import ID_PATH, UnitOfWork, encode_row, id_taken
 from octonet.kernel.envelope import Envelope
-from octonet.kernel.errors import Conflict, ConstraintViolation, Internal, OctonetError, Unavailable
+from octonet.kernel.errors import ConstraintViolation, Internal, OctonetError, Unavailable
 from octonet.kernel.ids import EntityId
 from octonet.kernel.instant import iso
 from octonet.kernel.log import Decision, Rejection, Verdict
@@ -61,7 +61,7 @@ class Decider:
             return decisions
         await self._transaction.rollback_to()
         if len(items) == 1:
-            return [_rejected(items[0], _in_our_words(cause))]
+            return [_rejected(items[0], await self._reason(items[0], cause))]
         middle = len(items) // 2
         return await self.decide(items[:middle]) + await self.decide(items[middle:])
 
@@ -106,6 +106,18 @@ class Decider:
             data,
         )
 
+    async def _reason(self, item: Item, problem: OctonetError) -> OctonetError:
+        """Of several values that are taken the database names any; the id comes first, since it tells a repeated
+        create from a wrong one."""
+        schema = self._schemas.entities.get(item.command.entity)
+        if not isinstance(problem, ConstraintViolation) or schema is None:
+            return problem
+        id = item.command.makes()
+        found = [fault.path for fault in problem.faults] == [ID_PATH]
+        if found or (id is not None and await self._transaction.fetch(schema, [id])):
+            return id_taken(schema, id)
+        return problem
+
     async def _row(self, unit: UnitOfWork, schema: EntitySchema, id: EntityId) -> bytes | None:
         row = await unit.load(schema, id)
         return None if row is None else encode_row(id, seal_row(self._sealer, schema, id, row))
@@ -133,16 +145,7 @@ class Decider:
             await unit.prefetch_targets(self._schemas.entities[name], found)
 
 
-def _in_our_words(problem: OctonetError) -> OctonetError:
-    """An id that the batch did not know, and the database did, is refused as one that the batch knew."""
-    if isinstance(problem, ConstraintViolation) and [fault.path for fault in problem.faults] == [ID_PATH]:
-        return Conflict(problem.message, code=DUPLICATE_ID, faults=problem.faults)
-    return problem
-
-
 def _rejected(item: Item, problem: OctonetError) -> Decision:
     rejection = Rejection(problem.kind, problem.code, problem.message, problem.faults)
     command = item.command
-    return Decision(
-        item.id, command.op(), command.entity, item.at, item.actor, Verdict.REJECTED, rejection=rejection
-    )
+    return Decision(item.id, command.op(), command.entity, item.at, item.actor, Verdict.REJECTED, rejection=rejection)

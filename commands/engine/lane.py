@@ -45,6 +45,8 @@ log = logging.getLogger("octonet.lane")
 
 _MOST = 1024
 """Commands in a batch at most."""
+_FORGET_EVERY = 4096
+"""Frames that are decided before they are let go of."""
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 10.0
 
@@ -80,6 +82,8 @@ class Lane:
         """Set while this worker owns the lane and has caught up."""
         self._now = parts.codec.now
         self._committed = 0
+        self._forgotten = 0
+        self._forgetting: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
 
     async def run(self) -> None:
@@ -117,13 +121,15 @@ class Lane:
         parts = self._parts
         while True:
             self._mark = await parts.catch_up.catch_up(await parts.log.last(), self._tell)
-            self._check_lease()
+            await self._check_lease()
             claim = Ownership(self._mark.digest, parts.worker, self._now())
             try:
                 await self._append(claim)
             except WrongSequence:
                 continue
             break
+        if (last := await parts.commands.last()) < self._mark.frame:
+            raise LogGap(f"frame {self._mark.frame} was decided, but the command stream ends at {last}: it was lost")
         if self._mark.schema != parts.schemas.digest:
             await self._append(SchemaChanged(self._mark.digest, parts.schemas.digest, parts.schemas.source))
             self._mark = msgspec.structs.replace(self._mark, schema=parts.schemas.digest)
@@ -157,7 +163,7 @@ class Lane:
         return message.sequence, frame.reply, frame.envelopes
 
     async def _decide(self, frames: Sequence[tuple[int, str, list[Item]]]) -> None:
-        self._check_lease()
+        await self._check_lease()
         items = list({item.id: item for _, _, found in frames for item in found}.values())
         transaction = await self._parts.database.begin()
         try:
@@ -178,7 +184,7 @@ class Lane:
         if items:
             decisions = await Decider(transaction, parts.schemas, parts.sealer).decide(items)
             batch = Batch(self._mark.digest, frame, tuple(decisions))
-            self._check_lease()
+            await self._check_lease()
             await self._append(batch)
             await transaction.remember([Remembered(item.id, self._mark.entry) for item in items])
         self._mark = msgspec.structs.replace(self._mark, frame=frame)
@@ -186,6 +192,7 @@ class Lane:
         await transaction.commit()
         self._committed = self._mark.entry
         self._announce()
+        self._let_go()
         return batch
 
     async def _append(self, entry: Entry) -> None:
@@ -203,9 +210,7 @@ class Lane:
                     found[outcome.command_id] = outcome
         return found
 
-    async def _reply(
-        self, frames: Sequence[tuple[int, str, list[Item]]], outcomes: dict[CommandId, Outcome]
-    ) -> None:
+    async def _reply(self, frames: Sequence[tuple[int, str, list[Item]]], outcomes: dict[CommandId, Outcome]) -> None:
         parts = self._parts
         parts.waiting.tell(outcomes.values())
         elsewhere: dict[str, list[Outcome]] = {}
@@ -221,9 +226,18 @@ class Lane:
         if isinstance(link.entry, Batch):
             self._parts.waiting.tell(outcomes_of(link.entry, link.sequence))
 
-    def _check_lease(self) -> None:
-        if not self._parts.lease.held():
-            raise LeaseLost("the lease ran out")
+    async def _check_lease(self) -> None:
+        """Ask before deciding and before appending whether another worker is at it: saves both of them work. What
+        protects is the log's compare-and-set."""
+        if not self._parts.lease.held() and not await self._parts.lease.confirm():
+            raise LeaseLost("another worker holds the lease")
+
+    def _let_go(self) -> None:
+        """Decided frames are not kept: a full command stream refuses new ones."""
+        idle = self._forgetting is None or self._forgetting.done()
+        if idle and self._mark.frame - self._forgotten >= _FORGET_EVERY:
+            self._forgotten = self._mark.frame
+            self._forgetting = asyncio.create_task(self._parts.commands.forget(self._mark.frame))
 
 
 __all__ = ["Lane", "LeaseLost", "LogGap", "Parts"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,7 +18,6 @@ from octonet.kernel.sealing import Sealer, open_row, seal_row
 from octonet.kernel.storage import Transaction
 
 ID_PATH: Final = "$.data.id"
-DUPLICATE_ID: Final = "DUPLICATE_ID"
 _json = msgspec.json.Encoder()
 
 
@@ -27,7 +26,14 @@ def encode_row(id: EntityId, row: Row) -> bytes:
     return _json.encode({"id": id, **row})
 
 
-class _Before(msgspec.Struct, frozen=True):
+def id_taken(schema: EntitySchema, id: EntityId | None) -> Conflict:
+    """The refusal of a row under an id that another one has."""
+    which = "with this id" if id is None else id
+    fault = Fault(ID_PATH, "is already taken")
+    return Conflict(f"{schema.name} {which} exists already", code="DUPLICATE_ID", faults=(fault,))
+
+
+class _Before(NamedTuple):
     version: int
     state: Row | None
 
@@ -105,8 +111,7 @@ class UnitOfWork:
         """See the port. A taken id that the batch does not know is found by the database."""
         slot = self._pending.slot(schema, id) or self._pending.know(schema, id, 0, None)
         if slot.state is not None:
-            fault = Fault(ID_PATH, "is already taken")
-            raise Conflict(f"{schema.name} {id} exists already", code=DUPLICATE_ID, faults=(fault,))
+            raise id_taken(schema, id)
         state = open_row(self._sealer, schema, "", state)
         await self._check_references(schema, id, {}, state)
         self._touch(slot, id)

@@ -62,16 +62,19 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
 
 async def _serve(settings: Settings, endpoint: broker.Started, seeds: list[tuple[str, str]]) -> int:
     from octonet.app import Doors, open_node  # noqa: PLC0415  # heavy: after the nats-server was started
+    from octonet.cli.engine.loop import settle  # noqa: PLC0415
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sign, stop.set)
     node = await open_node(settings, endpoint.ready(), worker=True)
+    watching = asyncio.create_task(endpoint.watch())
     try:
         await node.owned()
         doors = Doors(settings, node)
         port = await doors.open(settings.host, settings.port)
+        settle()
         _banner(settings, node, port)
         seeding = asyncio.create_task(_seed_all(node, seeds, settings, port))
         try:
@@ -84,6 +87,7 @@ async def _serve(settings: Settings, endpoint: broker.Started, seeds: list[tuple
             await doors.close(_GRACE)
     finally:
         await node.close()
+        watching.cancel()
     return 0
 
 
@@ -118,7 +122,7 @@ def _banner(settings: Settings, node: Node, port: int) -> None:
   Entities:   {shown}  ({len(entities)})
   Port:       {port}  on {settings.host}
   Strategy:   {settings.schema_strategy}
-  Transports: {', '.join(doors)}  ({len(doors)})
+  Transports: {", ".join(doors)}  ({len(doors)})
   Ready.  {len(entities)} entities × {len(doors)} transports = {len(entities) * len(doors)} endpoints
 """,
         flush=True,

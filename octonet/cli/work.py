@@ -39,6 +39,7 @@ async def _work(settings: Settings, started: broker.Started) -> int:
     for sign in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sign, stop.set)
     node = await open_node(settings, started.ready(), worker=True)
+    watching = asyncio.create_task(started.watch())
     print("standing by for the lane", flush=True)
     owning = asyncio.create_task(node.owned())
     owning.add_done_callback(lambda task: None if task.cancelled() else print("owns the lane", flush=True))
@@ -47,4 +48,5 @@ async def _work(settings: Settings, started: broker.Started) -> int:
     finally:
         owning.cancel()
         await node.close()
+        watching.cancel()
     return 0

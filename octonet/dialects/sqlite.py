@@ -90,7 +90,8 @@ class SqliteDatabase(SqlSource):
         self._writes = Writes(model, GRAMMAR)
         self._writer, self._reader = _open_files(path)
         self._pool = Pool(lambda: open_reader(path, options.show_sql), options.pool_size, options.query_timeout)
-        super().__init__(Queries(model, GRAMMAR), InlineReads(self._reader, self._pool, path, options.show_sql))
+        self._inline = InlineReads(self._reader, self._pool, path, options.show_sql)
+        super().__init__(Queries(model, GRAMMAR), self._inline)
         self._beginning = False
         self._drops_at_close = False
         self._closed = False
@@ -141,7 +142,7 @@ class SqliteDatabase(SqlSource):
             await self._lock_file()
         finally:
             self._beginning = False
-        return InlineWriter(self._writer, model, self._path, self._options.show_sql)
+        return InlineWriter(self._writer, self._inline, model, self._path, self._options.show_sql)
 
     async def _lock_file(self) -> None:
         loop = asyncio.get_running_loop()

@@ -48,9 +48,7 @@ class OctonetError(Exception):
     kind: ClassVar[Kind] = Kind.INTERNAL
     default_code: ClassVar[str] = "INTERNAL"
 
-    def __init__(
-        self, message: str | None = None, *, code: str | None = None, faults: tuple[Fault, ...] = ()
-    ) -> None:
+    def __init__(self, message: str | None = None, *, code: str | None = None, faults: tuple[Fault, ...] = ()) -> None:
         super().__init__(message or self.__doc__)
         self.code = code or self.default_code
         self.faults = faults

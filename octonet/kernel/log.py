@@ -139,6 +139,11 @@ class CommandStream(Stream, Protocol):
         when the server does not answer, `Exhausted` when the stream is full."""
         ...
 
+    async def forget(self, through: int) -> None:
+        """Let go of the frames up to this sequence: the log holds what became of them. Never raises; what stays is
+        let go of the next time."""
+        ...
+
 
 class Log(Stream, Protocol):
     """The truth of a project."""
@@ -156,6 +161,10 @@ class Lease(Protocol):
 
     async def acquire(self) -> None:
         """Wait until this worker holds the lease; keeps renewing it from then on."""
+        ...
+
+    async def confirm(self) -> bool:
+        """Whether this worker holds the lease; takes it anew when it ran out meanwhile and nobody else did."""
         ...
 
     def held(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
+from functools import cache
 from typing import ClassVar, Protocol, Self, TypeAlias
 
 import msgspec
@@ -103,6 +104,7 @@ class Operation(msgspec.Struct, frozen=True, tag_field="op"):
     entity: str
 
     @classmethod
+    @cache
     def op(cls) -> str:
         """The name on the wire, e.g. ``updateMany``."""
         tag = cls.__struct_config__.tag
@@ -125,6 +127,11 @@ class Command(Operation, frozen=True, tag_field="op"):
     def touches(self) -> tuple[EntityId, ...]:
         """Ids of the rows of its entity it will load: the lane fetches them for a whole batch at once."""
         return ()
+
+    def makes(self) -> EntityId | None:
+        """Id of the row it adds, where it adds one for certain: when that id is taken, the caller is told so before
+        anything else."""
+        return None
 
     def mentions(self) -> Row:
         """The values it will store, as far as they are known beforehand: the lane checks the references in them for

@@ -95,15 +95,11 @@ def _stored(schema: EntitySchema, value: object, path: str) -> tuple[str, ...]:
     """Columns and many-to-many relations, by the names under which rows hold them."""
     scope = columns.of(schema)
     links = {link.name for link in schema.links}
-    found = (
-        name if name in links else scope.find(name, place).name for name, place in columns.names(value, path)
-    )
+    found = (name if name in links else scope.find(name, place).name for name, place in columns.names(value, path))
     return tuple(dict.fromkeys(found))
 
 
-def _after(
-    schema: EntitySchema, token: object, sort: tuple[Order, ...], path: str
-) -> tuple[JsonValue, ...] | None:
+def _after(schema: EntitySchema, token: object, sort: tuple[Order, ...], path: str) -> tuple[JsonValue, ...] | None:
     if token == "":
         return None
     if not isinstance(token, str):

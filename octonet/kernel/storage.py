@@ -89,9 +89,7 @@ class Transaction(Protocol):
         """Ids of the matching rows, in ascending order of id."""
         ...
 
-    async def linked(
-        self, schema: EntitySchema, relation: Relation, targets: Collection[EntityId]
-    ) -> list[EntityId]:
+    async def linked(self, schema: EntitySchema, relation: Relation, targets: Collection[EntityId]) -> list[EntityId]:
         """Ids of the owners whose many-to-many `relation` holds any of the targets, ascending."""
         ...
 
@@ -219,6 +217,16 @@ Scalar = str | int | float | bool | None
 """A value as it is bound to a statement's parameter."""
 
 __all__ = [
-    "Checkpoint", "Database", "DatabaseOptions", "Dialect", "JsonValue", "Page", "Remembered", "Scalar", "Source",
-    "Stored", "Strategy", "Transaction",
+    "Checkpoint",
+    "Database",
+    "DatabaseOptions",
+    "Dialect",
+    "JsonValue",
+    "Page",
+    "Remembered",
+    "Scalar",
+    "Source",
+    "Stored",
+    "Strategy",
+    "Transaction",
 ]

@@ -28,7 +28,7 @@ log = logging.getLogger("octonet.feed")
 _LARGEST_BATCH = 1000
 _LARGEST_BYTES = 4 * 1024 * 1024
 _LINGER_PER_FACT = 0.001
-_LEAST_LINGER = 0.002
+_LEAST_LINGER = 0.03
 _LONGEST_LINGER = 0.15
 _PAUSE = 0.5
 

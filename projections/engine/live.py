@@ -90,9 +90,7 @@ def _live(project: ProjectName, at: Position, decision: Decision, event: Event, 
     data = event.data
     if data is not None and schema.secrets:
         data = _write({key: value for key, value in _row(data).items() if key not in schema.secrets})
-    return Live(
-        project, at, decision.op, decision.at, event.fact, event.entity, event.id, event.version, data
-    )
+    return Live(project, at, decision.op, decision.at, event.fact, event.entity, event.id, event.version, data)
 
 
 class Reached(msgspec.Struct, frozen=True):

@@ -121,7 +121,8 @@ def _read_log(messages: list[Any], history: History) -> Iterator[str]:
         if entry[0] == "part":
             parts = [*parts, entry[4]] if entry[2] == len(parts) + 1 else [entry[4]]
             if entry[2] == entry[3] == len(parts):
-                history.decisions += _decisions(sequence, msgspec.msgpack.decode(b"".join(parts)))
+                whole = msgspec.msgpack.decode(b"".join(parts))
+                history.decisions += _decisions(sequence, whole) if whole[0] == "batch" else ()
             continue
         parts = []
         if entry[0] == "batch":
@@ -203,7 +204,7 @@ def _check_database(path: Path, schemas: Path, history: History) -> Iterator[str
         wanted = {d.command: d.entry for d in history.decisions if d.entry <= entry}
         if inbox != wanted:
             yield f"the inbox has {len(inbox)} commands, the log decided {len(wanted)} up to the checkpoint"
-        if (broken := database.execute("PRAGMA foreign_key_check").fetchall()):
+        if broken := database.execute("PRAGMA foreign_key_check").fetchall():
             yield f"{len(broken)} references have no target"
     finally:
         database.close()

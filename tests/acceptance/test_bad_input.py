@@ -50,9 +50,9 @@ async def unharmed(server: Server) -> AsyncIterator[None]:
 
 
 async def _write(server: Server, collection: str, data: Json) -> None:
-    async with aiohttp.ClientSession() as session:
-        async with session.post(f"{server.url}/api/v1/{collection}", json=data) as response:
-            assert response.status in (201, 409), await response.text()
+    path = f"/api/v1/{collection}"
+    async with aiohttp.ClientSession(server.url) as session, session.post(path, json=data) as response:
+        assert response.status in (201, 409), await response.text()
 
 
 def _everything(path: Path) -> Json:
@@ -102,6 +102,10 @@ def _look(op: str = "findAll", **members: Json) -> Json:
     return {"op": op, "entity": "Customer", **members}
 
 
+def _stage(name: str, member: Json) -> Json:
+    return _look("aggregate", stages=[{name: member}])
+
+
 _CASES: list[tuple[str, Json, str, str]] = [
     ("unknown field", _customer(nmae="x"), "UNKNOWN_FIELD", "$.data.nmae"),
     ("unknown field, updated", _look("update", id="c1", data={"nmae": 1}), "UNKNOWN_FIELD", "$.data.nmae"),
@@ -132,7 +136,7 @@ _CASES: list[tuple[str, Json, str, str]] = [
     ("surrogate in a key", _customer(**{"\udfff": 1}), "PARSE_ERROR", "$"),
     ("surrogate in a filter", _look("deleteMany", filter={"email": "\ud800"}), "PARSE_ERROR", "$"),
     ("unknown operator", _look(filter={"visits": {"$foo": 1}}), "UNKNOWN_OPERATOR", "$.filter.visits.$foo"),
-    ("unknown operator, deleting", _look("deleteMany", filter={"vip": {"$foo": 1}}), "UNKNOWN_OPERATOR", "$.filter.vip.$foo"),
+    ("unknown operator, deleting", _look("deleteMany", filter={"vip": {"$a": 1}}), "UNKNOWN_OPERATOR", "$.filter.vip"),
     ("unknown operator at the top", _look("count", filter={"$where": "1"}), "UNKNOWN_OPERATOR", "$.filter.$where"),
     ("limit below zero", _look("search", query="x", options={"limit": -1}), "INVALID_OPTIONS", "$.options.limit"),
     ("limit is no number", _look("search", query="x", options={"limit": "abc"}), "INVALID_OPTIONS", "$.options.limit"),
@@ -153,11 +157,12 @@ _CASES: list[tuple[str, Json, str, str]] = [
     ("SQL as a field, pull", _look("pull", id="c1", field=_SQL, value="x"), "UNKNOWN_FIELD", "$.field"),
     ("SQL as a search field", _look("search", query="x", searchFields=[_SQL]), "UNKNOWN_FIELD", "$.searchFields"),
     ("SQL as an entity", {"op": "findAll", "entity": 'customers" --'}, "ENTITY_NOT_FOUND", "customers"),
-    ("SQL as a group", _look("aggregate", stages=[{"$group": {"_by": _SQL}}]), "UNKNOWN_FIELD", "$.stages[0].$group._by"),
-    ("SQL as an alias", _look("aggregate", stages=[{"$group": {'n" --': {"$count": True}}}]), "INVALID_STAGE", "$.stages[0]"),
-    ("SQL as a sum", _look("aggregate", stages=[{"$group": {"n": {"$sum": _SQL}}}]), "UNKNOWN_FIELD", "$.stages[0]"),
-    ("SQL as a stage", _look("aggregate", stages=[{"$out; --": 1}]), "UNKNOWN_STAGE", "$.stages[0]"),
-    ("SQL in a $match", _look("aggregate", stages=[{"$match": {_SQL: 1}}]), "UNKNOWN_FIELD", "$.stages[0].$match"),
+    ("SQL as a group", _stage("$group", {"_by": _SQL}), "UNKNOWN_FIELD", "$.stages[0].$group._by"),
+    ("SQL as an alias", _stage("$group", {'n" --': {"$count": True}}), "INVALID_STAGE", "$.stages[0].$group"),
+    ("SQL as a sum", _stage("$group", {"n": {"$sum": _SQL}}), "UNKNOWN_FIELD", "$.stages[0].$group.n.$sum"),
+    ("SQL as a limit", _stage("$limit", "1; --"), "INVALID_STAGE", "$.stages[0].$limit"),
+    ("SQL as a stage", _stage("$out; --", 1), "UNKNOWN_STAGE", "$.stages[0]"),
+    ("SQL in a $match", _stage("$match", {_SQL: 1}), "UNKNOWN_FIELD", "$.stages[0].$match"),
     ("SQL as a key of data", _customer(**{_SQL: 1}), "UNKNOWN_FIELD", "$.data"),
     ("id with a slash", _customer(id="a/b"), "VALIDATION_ERROR", "$.data.id"),
     ("id too long", _customer(id="x" * 65), "VALIDATION_ERROR", "$.data.id"),
@@ -189,7 +194,7 @@ async def test_sql_as_an_id_is_the_id_of_nothing(call: Call) -> None:
     [
         ("POST", "customers", b"{", 400, "PARSE_ERROR"),
         ("POST", "customers", b'{"email":"a@x.org"} {}', 400, "PARSE_ERROR"),
-        ("POST", "customers", b'{"email":\'a\'}', 400, "PARSE_ERROR"),
+        ("POST", "customers", b"{\"email\":'a'}", 400, "PARSE_ERROR"),
         ("POST", "customers", b'{"email":NaN}', 400, "PARSE_ERROR"),
         ("POST", "customers", b'{"email":"\xff"}', 400, "PARSE_ERROR"),
         ("POST", "customers", b'{"email":"\xed\xa0\x80"}', 400, "PARSE_ERROR"),
@@ -291,7 +296,7 @@ async def test_a_body_of_fifty_megabytes_is_refused(server: Server, chunked: boo
         ('{"op":"findAll","entity":"Customer","sql":"DROP"}', "UNKNOWN_MEMBER"),
         ('{"op":"findById","entity":"Customer","id":7}', "VALIDATION_ERROR"),
         ('{"op":"findById","entity":"Customer"}', "MISSING_ID"),
-        ('{"type":"subscribe","filter":{"a":1},"entity":"Customer"}', "UNKNOWN_MEMBER"),
+        ('{"type":"subscribe","filter":{"a":1},"entity":"Customer"}', "UNKNOWN_FIELD"),
     ],
 )
 async def test_a_message_that_is_no_request_is_refused_and_the_socket_lives_on(
@@ -305,12 +310,14 @@ async def test_a_message_that_is_no_request_is_refused_and_the_socket_lives_on(
         assert (await socket.receive_json(timeout=10))["status"] == "ok"
 
 
-@pytest.mark.parametrize(("size", "close"), [(10, aiohttp.WSCloseCode.UNSUPPORTED_DATA), (0, aiohttp.WSCloseCode.MESSAGE_TOO_BIG)])
-async def test_a_frame_that_cannot_be_a_request_closes_the_socket(server: Server, size: int, close: int) -> None:
+@pytest.mark.parametrize(
+    ("binary", "close"), [(True, aiohttp.WSCloseCode.UNSUPPORTED_DATA), (False, aiohttp.WSCloseCode.MESSAGE_TOO_BIG)]
+)
+async def test_a_frame_that_cannot_be_a_request_closes_the_socket(server: Server, binary: bool, close: int) -> None:
     async with aiohttp.ClientSession() as session, session.ws_connect(f"{server.url}/ws?events=none") as socket:
         await socket.receive_json()
-        if size:
-            await socket.send_bytes(b"x" * size)
+        if binary:
+            await socket.send_bytes(json.dumps(_customer()).encode())
         else:
             await socket.send_str(json.dumps(_customer(profile="x" * 2**21)))
         message: Any = await socket.receive(timeout=10)

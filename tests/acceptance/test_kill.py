@@ -61,7 +61,15 @@ async def test_fifty_kills_lose_nothing_double_nothing_and_leave_rows_equal_to_f
             assert await _check(directory, told) == []
     acknowledged = [one for one in told if one.status in (200, 201)]
     assert {one.op for one in acknowledged} == {
-        "create", "update", "upsert", "delete", "updateMany", "deleteMany", "increment", "addToSet", "pull"
+        "create",
+        "update",
+        "upsert",
+        "delete",
+        "updateMany",
+        "deleteMany",
+        "increment",
+        "addToSet",
+        "pull",
     }
     assert len(acknowledged) > 20 * ROUNDS
 
@@ -84,18 +92,28 @@ async def test_killing_the_broker_too_loses_nothing(tmp_path: Path) -> None:
     assert told
 
 
+def _stand_by(server: Server) -> subprocess.Popen[str]:
+    """A second worker on the same data directory."""
+    worker = subprocess.Popen(
+        server.command("work"),
+        env=server.environment(),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert worker.stdout is not None
+    assert "standing by" in worker.stdout.readline()
+    return worker
+
+
 async def _stopped_owner(directory: Path, fault: str) -> list[str]:
     """The owner pauses between deciding and appending, another worker takes over, the owner wakes."""
     told: list[Told] = []
     server = Server(directory, SHOP, program=(BROKEN, fault)).start()
     plain = Server(directory, SHOP)
-    worker = subprocess.Popen(
-        plain.command("work"), env=plain.environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    worker = _stand_by(plain)
     try:
-        assert worker.stdout is not None
-        assert "standing by" in worker.stdout.readline()
         writing = asyncio.create_task(_write_for(server, told, 12.0, 77))
         await asyncio.sleep(9.0)
         server.send(signal.SIGCONT)

@@ -36,8 +36,17 @@ class Writer:
     async def once(self, session: aiohttp.ClientSession) -> None:
         """One write."""
         choice = self._dice.choices(
-            [self._create, self._update, self._upsert, self._delete, self._update_many, self._delete_many,
-             self._increment, self._add_to_set, self._pull],
+            [
+                self._create,
+                self._update,
+                self._upsert,
+                self._delete,
+                self._update_many,
+                self._delete_many,
+                self._increment,
+                self._add_to_set,
+                self._pull,
+            ],
             [40, 12, 8, 6, 3, 1, 14, 10, 6],
         )[0]
         op, method, path, body = choice()
@@ -62,9 +71,14 @@ class Writer:
         collection = dice.choices(["customers", "orders", "tags", "notes"], [5, 4, 1, 2])[0]
         body: dict[str, Any]
         if collection == "customers":
-            body = {"email": f"U{number}@x.org", "hobbies": ["go"], "vip": dice.random() < 0.5, "profile": {"n": [number]},
-                    "password": f"correct horse battery {number}",
-                    "tags": self._known["tags"][-2:]}
+            body = {
+                "email": f"U{number}@x.org",
+                "hobbies": ["go"],
+                "vip": dice.random() < 0.5,
+                "profile": {"n": [number]},
+                "password": f"correct horse battery {number}",
+                "tags": self._known["tags"][-2:],
+            }
             if dice.random() < 0.3:
                 body["referrer"] = self._pick("customers")
         elif collection == "orders":
@@ -76,12 +90,14 @@ class Writer:
         return "create", "POST", collection, body
 
     def _update(self) -> tuple[str, str, str, Any]:
-        collection, body = self._dice.choice([
-            ("customers", {"status": self._dice.choice(["new", "regular", "gone"])}),
-            ("customers", {"email": f"u{self._dice.randrange(4000)}@x.org"}),
-            ("customers", {"tags": self._known["tags"][:3]}),
-            ("orders", {"state": self._dice.choice(["open", "paid", "sent"])}),
-        ])
+        collection, body = self._dice.choice(
+            [
+                ("customers", {"status": self._dice.choice(["new", "regular", "gone"])}),
+                ("customers", {"email": f"u{self._dice.randrange(4000)}@x.org"}),
+                ("customers", {"tags": self._known["tags"][:3]}),
+                ("orders", {"state": self._dice.choice(["open", "paid", "sent"])}),
+            ]
+        )
         return "update", "PUT", f"{collection}/{self._pick(collection)}", body
 
     def _upsert(self) -> tuple[str, str, str, Any]:

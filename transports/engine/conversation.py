@@ -40,9 +40,7 @@ class _Socket(web.WebSocketResponse[Literal[False]]):
 
     before_close: Callable[[], None]
 
-    async def close(
-        self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
-    ) -> bool:
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
         self.before_close()
         return await super().close(code=code, message=message, drain=drain)
 
@@ -50,9 +48,7 @@ class _Socket(web.WebSocketResponse[Literal[False]]):
 class Conversation:
     """One connection to one project."""
 
-    def __init__(
-        self, gateway: Gateway, project: Project, request: web.BaseRequest, settings: HttpSettings
-    ) -> None:
+    def __init__(self, gateway: Gateway, project: Project, request: web.BaseRequest, settings: HttpSettings) -> None:
         self._gateway = gateway
         self._project = project
         self._request = request
@@ -174,4 +170,3 @@ def _response(correlation: Raw, body: bytes) -> bytes:
     """An OrmResponse as a message, carrying back what the client called its request."""
     echo = b"" if correlation is msgspec.UNSET else b'"requestId":%b,' % _encode(correlation)
     return frames.frame(b'{"type":"response",%b%b' % (echo, body[1:]))
-

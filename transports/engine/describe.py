@@ -34,8 +34,8 @@ _TYPES: Mapping[FieldType, Json] = {
 }
 _JSON_TEXT: Json = {"application/json": {"schema": {"type": "object"}}}
 _PARAMETERS: Mapping[str, tuple[str, Json]] = {
-    "filter": ("A filter as JSON, such as {\"age\":{\"$gte\":18}}.", {"content": _JSON_TEXT}),
-    "sort": ("Columns and directions as JSON, such as {\"age\":-1}.", {"content": _JSON_TEXT}),
+    "filter": ('A filter as JSON, such as {"age":{"$gte":18}}.', {"content": _JSON_TEXT}),
+    "sort": ('Columns and directions as JSON, such as {"age":-1}.', {"content": _JSON_TEXT}),
     "limit": ("Rows wanted at most.", {"schema": {"type": "integer", "minimum": 0}}),
     "skip": ("Rows to leave out first.", {"schema": {"type": "integer", "minimum": 0}}),
     "select": ("The columns wanted, comma-separated; the id always comes.", {"schema": {"type": "string"}}),
@@ -107,23 +107,34 @@ class Description:
         root = f"{self._path}/{schema.collection}"
         one: Json = {"parameters": [_ID_PARAMETER]}
         whole, patch = _ref("schemas", f"{schema.name}Input"), _ref("schemas", f"{schema.name}Patch")
-        yield root, {
-            "get": self._operation(schema, "findAll"),
-            "post": self._operation(schema, "create", body=whole, status="201"),
-        }
+        yield (
+            root,
+            {
+                "get": self._operation(schema, "findAll"),
+                "post": self._operation(schema, "create", body=whole, status="201"),
+            },
+        )
         for word, op in (("count", "count"), ("one", "findOne")):
             yield f"{root}/{word}", {"get": self._operation(schema, op)}
-        yield f"{root}/{{id}}", {
-            **one,
-            "get": self._operation(schema, "findById"),
-            "put": self._operation(schema, "update", body=patch),
-            "patch": self._operation(schema, "update", body=patch, name="patch"),
-            "delete": self._operation(schema, "delete"),
-        }
-        yield f"{root}/bulk", {
-            "put": self._operation(schema, "updateMany", body=self._body(schema, "updateMany"), name="putBulk"),
-            "delete": self._operation(schema, "deleteMany", body=self._body(schema, "deleteMany"), name="deleteBulk"),
-        }
+        yield (
+            f"{root}/{{id}}",
+            {
+                **one,
+                "get": self._operation(schema, "findById"),
+                "put": self._operation(schema, "update", body=patch),
+                "patch": self._operation(schema, "update", body=patch, name="patch"),
+                "delete": self._operation(schema, "delete"),
+            },
+        )
+        yield (
+            f"{root}/bulk",
+            {
+                "put": self._operation(schema, "updateMany", body=self._body(schema, "updateMany"), name="putBulk"),
+                "delete": self._operation(
+                    schema, "deleteMany", body=self._body(schema, "deleteMany"), name="deleteBulk"
+                ),
+            },
+        )
         for op, operation in self._catalog.items():
             if op in _BY_METHOD:
                 continue

@@ -58,9 +58,7 @@ class _Connection(web.RequestHandler):
 class _Server(web.Server):
     """aiohttp's server, with our connections, and an event that says when there are none."""
 
-    def __init__(
-        self, handler: Handler, request_factory: Callable[..., web.BaseRequest]
-    ) -> None:
+    def __init__(self, handler: Handler, request_factory: Callable[..., web.BaseRequest]) -> None:
         super().__init__(handler, request_factory=request_factory, access_log=None)
         self._open = 0
         self.idle = asyncio.Event()

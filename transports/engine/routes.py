@@ -52,9 +52,7 @@ def find(catalog: Catalog, method: str, below: list[str]) -> Route:
             raise _nothing(below)
     if route is None:
         allowed = allow(catalog, below)
-        raise Refused(
-            405, "METHOD_NOT_ALLOWED", f"{method} is not possible here; {allowed} are", {"Allow": allowed}
-        )
+        raise Refused(405, "METHOD_NOT_ALLOWED", f"{method} is not possible here; {allowed} are", {"Allow": allowed})
     return route
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +11,10 @@ from jetstream.endpoint import Endpoint
 from jetstream.server import EmbeddedServer, find_running
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
+
+log = logging.getLogger("octonet.nats")
+
+_LOOK = 0.2
 
 
 class Started:
@@ -26,6 +32,14 @@ class Started:
             return self._server.endpoint
         assert self._endpoint is not None
         return self._endpoint
+
+    async def watch(self) -> None:
+        """Start our own server again whenever it ends, for as long as this runs."""
+        while self._server is not None:
+            await asyncio.sleep(_LOOK)
+            if not self._server.alive():
+                log.error("the embedded nats-server ended; starting it again")
+                self._server.respawn()
 
 
 def external(settings: Settings) -> Endpoint | None:
@@ -65,4 +79,3 @@ def found_or_owned(settings: Settings) -> Iterator[Started]:
         return
     with owned(settings) as started:
         yield started
-

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from octonet.app import Node
 from octonet.cli.engine.records import Record, read
 from octonet.kernel.envelope import Actor
-from octonet.kernel.errors import Kind, NotFound, OctonetError
+from octonet.kernel.errors import Invalid, Kind, NotFound, OctonetError
 from octonet.kernel.ids import DEFAULT_PROJECT
 from octonet.kernel.operation import Request
 
@@ -47,15 +47,22 @@ class Loader:
     async def load(self, path: Path) -> Tally:
         """Every record that can be created is, whatever becomes of its neighbours."""
         total = path.stat().st_size if path.is_file() else 0
+        unreadable: Invalid | None = None
         with tqdm(total=total, unit="B", unit_scale=True, desc=self._schema.name, disable=self._quiet) as bar:
             async with asyncio.TaskGroup() as group:
-                for record in read(path, self._schema):
-                    await self._room.acquire()
-                    group.create_task(self._one(record))
-                    bar.update(max(record.end - bar.n, 0))
+                try:
+                    for record in read(path, self._schema):
+                        await self._room.acquire()
+                        group.create_task(self._one(record))
+                        bar.update(max(record.end - bar.n, 0))
+                except Invalid as problem:
+                    # What was read before is finished first, and outside the group the error keeps its type.
+                    unreadable = problem
             bar.update(total - bar.n)
         if self.tally.rejected > _SHOWN:
             print(f"  … and {self.tally.rejected - _SHOWN} more", file=sys.stderr)
+        if unreadable is not None:
+            raise unreadable
         return self.tally
 
     async def _one(self, record: Record) -> None:

@@ -21,10 +21,9 @@ class RowCodec:
         self.names = tuple(types)
         self._encoders = tuple(grammar.encoders.get(kind) for kind in types.values())
         self._plain = not any(self._encoders)
-        self._decoders: list[tuple[str, Callable[[Cell], JsonValue]]] = [
-            (name, grammar.decoders[kind]) for name, kind in types.items() if kind in grammar.decoders
-        ]
-        self._decoders += [(name, as_number) for name in computed]
+        decoders = {name: grammar.decoders[kind] for name, kind in types.items() if kind in grammar.decoders}
+        self.decode = _reader(self.names, decoders | dict.fromkeys(computed, as_number))
+        """The row of a line of cells; cells beyond the columns are left to the caller."""
 
     def encode(self, state: Row) -> list[Cell]:
         """The cells of a row; a column the row does not know is null, so that facts older than it can be folded."""
@@ -37,21 +36,20 @@ class RowCodec:
             cells.append(value if encoder is None or value is None else encoder(cast("JsonValue", value)))
         return cells
 
-    def decode(self, cells: Cells) -> Row:
-        """The row of these cells; cells beyond the columns are left to the caller."""
-        row: Row = dict(zip(self.names, cast("Sequence[JsonValue]", cells), strict=False))
-        for name, decoder in self._decoders:
-            value = cast("Cell", row[name])
-            if value is not None:
-                row[name] = decoder(value)
-        return row
-
     def decode_all(self, rows: Iterable[Cells]) -> list[Row]:
         """The rows of these lines of cells."""
-        if self._decoders:
-            return [self.decode(cells) for cells in rows]
-        names = self.names
-        return [dict(zip(names, cells, strict=False)) for cells in cast("Iterable[Sequence[JsonValue]]", rows)]
+        decode = self.decode
+        return [decode(cells) for cells in rows]
+
+
+def _reader(names: Sequence[str], decoders: Mapping[str, Callable[[Cell], JsonValue]]) -> Callable[[Cells], Row]:
+    """A function written for just these columns: a literal with every name in its place is built twice as fast as a
+    row assembled in a loop, and every row that is read goes through here. Names stand in it as quoted literals."""
+    members = ", ".join(
+        f"{name!r}: None if c[{i}] is None else d[{name!r}](c[{i}])" if name in decoders else f"{name!r}: c[{i}]"
+        for i, name in enumerate(names)
+    )
+    return cast("Callable[[Cells], Row]", eval(f"lambda c: {{{members}}}", {"d": decoders}))
 
 
 def as_number(value: Cell) -> JsonValue:

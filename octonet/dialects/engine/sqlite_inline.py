@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import Sequence
@@ -27,7 +28,12 @@ class _OverBudget(Exception):
 
 
 class InlineReads:
-    """Short reads on one connection of their own; what turns out to be long is begun anew in the pool."""
+    """Short reads on one connection of their own; what turns out to be long is begun anew in the pool.
+
+    The reads of one turn of the event loop share a snapshot: taking the file's lock and giving it back would be half
+    the cost of a read by id. Nobody outside is answered within the turn, and a commit of this process ends the
+    snapshot (`renew`), so no caller can know of anything newer.
+    """
 
     def __init__(self, connection: sqlite3.Connection, pool: Pool, path: str, show_sql: bool) -> None:
         self._connection = connection
@@ -35,18 +41,23 @@ class InlineReads:
         self._path = path
         self._show_sql = show_sql
         self._looks = 0
+        self._loop = asyncio.get_running_loop()
         connection.set_progress_handler(self._look, _STEPS)
 
     async def one(self, text: str, arguments: Sequence[Cell]) -> Cells | None:
         """The first row of an answer that is found at once."""
-        rows = await self.short(lambda reader: reader.rows(text, arguments), snapshot=False)
+        self._looks = 0
+        try:
+            rows = await self.rows(text, arguments)
+        except _OverBudget:
+            rows = await self._pool.run(lambda reader: reader.rows(text, arguments), snapshot=False)
         return rows[0] if rows else None
 
     async def short(self, work: Work[T], *, snapshot: bool) -> T:
         """Do some reading in place, or in the pool when it passes the budget."""
         self._looks = 0
         try:
-            return await (self._within_snapshot(work) if snapshot else work(self))
+            return await work(self)
         except _OverBudget:
             return await self._pool.run(work, snapshot=snapshot)
 
@@ -59,18 +70,21 @@ class InlineReads:
         if self._show_sql:
             _log.info("%s", text)
         try:
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN")
+                self._loop.call_soon(self.renew)
             return self._connection.execute(text, arguments).fetchall()
         except sqlite3.Error as error:
             if primary_code(error) == sqlite3.SQLITE_INTERRUPT:
                 raise _OverBudget from error
             raise_meaning(error, self._path)
 
-    async def _within_snapshot(self, work: Work[T]) -> T:
-        await self.rows("BEGIN", ())
+    def renew(self) -> None:
+        """The next read sees everything that is committed by then."""
         try:
-            return await work(self)
-        finally:
             self._connection.rollback()
+        except sqlite3.ProgrammingError as closed:
+            _log.debug("the snapshot ended with its connection: %s", closed)
 
     def _look(self) -> int:
         self._looks += 1
@@ -80,8 +94,11 @@ class InlineReads:
 class InlineWriter:
     """The connection with the write transaction, for as long as it is open."""
 
-    def __init__(self, connection: sqlite3.Connection, model: Model, path: str, show_sql: bool) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, reads: InlineReads, model: Model, path: str, show_sql: bool
+    ) -> None:
         self._connection = connection
+        self._reads = reads
         self._model = model
         self._path = path
         self._show_sql = show_sql
@@ -108,6 +125,7 @@ class InlineWriter:
             self._execute("COMMIT", ())
         finally:
             await self.rollback()
+            self._reads.renew()
 
     async def rollback(self) -> None:
         """Roll back; nothing happens when the transaction is already over."""

@@ -70,8 +70,12 @@ async def open_reader(path: str, show_sql: bool) -> ThreadReader:
     except sqlite3.Error as error:
         raise_meaning(error, path)
     reader = ThreadReader(connection, path, show_sql)
-    for pragma in _PRAGMAS:
-        await reader.rows(pragma, ())
+    try:
+        for pragma in _PRAGMAS:
+            await reader.rows(pragma, ())
+    except BaseException:
+        await reader.close()
+        raise
     return reader
 
 

@@ -236,8 +236,10 @@ def test_a_junction_has_one_owner() -> None:
             "$[0].relations.r",
         ),
         (
-            {"fields": {"x": {"type": "string"}},
-             "relations": {"r": {"type": "many-to-one", "target": "A", "joinColumn": "X"}}},
+            {
+                "fields": {"x": {"type": "string"}},
+                "relations": {"r": {"type": "many-to-one", "target": "A", "joinColumn": "X"}},
+            },
             "$[0].relations.r",
         ),
         (

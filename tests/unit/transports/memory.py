@@ -197,6 +197,9 @@ class MemoryGateway:
     def hub(self, name: ProjectName) -> Hub:
         return self.project(name).hub
 
+    def prepare(self, name: ProjectName, request: Request) -> None:
+        """Nothing is worth keeping here."""
+
     async def execute(self, name: ProjectName, request: Request, actor: Actor) -> Written | Read:
         self.actors.append(actor)
         if self.gate is not None:
@@ -236,4 +239,3 @@ def _shown(schema: EntitySchema, row: Row, options: Options) -> Row:
         and name not in options.exclude
         and (not options.select or name in (*options.select, "id"))
     }
-

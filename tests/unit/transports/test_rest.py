@@ -40,7 +40,8 @@ async def test_create_answers_201_with_the_row_without_secrets_and_its_position(
         assert reply.headers["Content-Type"] == "application/json; charset=utf-8"
         assert reply.headers["Octonet-Position"]
         assert await reply.json() == {
-            "status": "ok", "data": {"id": "a", "name": "Ann", "age": 0, "tags": None},
+            "status": "ok",
+            "data": {"id": "a", "name": "Ann", "age": 0, "tags": None},
         }
 
 
@@ -207,9 +208,7 @@ async def test_only_json_is_read(client: aiohttp.ClientSession, declared: str, s
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/a"), ("GET", ""), ("GET", "/a")])
-async def test_an_empty_body_declared_as_json_is_no_body(
-    client: aiohttp.ClientSession, method: str, path: str
-) -> None:
+async def test_an_empty_body_declared_as_json_is_no_body(client: aiohttp.ClientSession, method: str, path: str) -> None:
     async with client.request(method, USERS + path, headers={"Content-Type": "application/json"}) as reply:
         assert reply.status == 200
 

@@ -1,0 +1,68 @@
+"""Speaks REST: each operation by its own address."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from yarl import URL
+
+from tests.conformance.clients import Call, Json
+
+_LOOKS = {"findAll": "", "findOne": "/one", "count": "/count"}
+_BULK = {"updateMany": "PUT", "deleteMany": "DELETE"}
+_ON_ONE = ("addToSet", "pull", "increment")
+_CSV = ("select", "exclude")
+_PARAMETER = {"after": "cursor"}
+
+
+@asynccontextmanager
+async def enter(url: str) -> AsyncIterator[Call]:
+    """See the package."""
+    async with aiohttp.ClientSession() as session:
+
+        async def call(request: dict[str, Json]) -> tuple[str, Json]:
+            method, path, body = spell(request)
+            async with session.request(method, URL(url + path, encoded=True), json=body) as response:
+                told = await response.json()
+                succeeded = response.status in (200, 201)
+            assert succeeded is (told["status"] == "ok"), (response.status, told)
+            assert succeeded or 400 <= response.status < 500, (response.status, told)
+            return ("ok" if succeeded else told["error"]["code"]), told
+
+        yield call
+
+
+def spell(request: dict[str, Json]) -> tuple[str, str, Json]:
+    """Method, path with query string, and body (None for none) of an OrmRequest."""
+    members = dict(request)
+    op, path = members.pop("op"), f"/api/v1/{quote(members.pop('entity'), safe='')}"
+    if op in _LOOKS:
+        return "GET", path + _LOOKS[op] + _query(members), None
+    if op in _BULK:
+        return _BULK[op], path + "/bulk", members
+    id = quote(members.pop("id", ""), safe="")
+    if op == "findById":
+        return "GET", f"{path}/{id}{_query(members)}", None
+    if op == "delete":
+        return "DELETE", f"{path}/{id}", None
+    if op in ("create", "update"):
+        data = members.pop("data")
+        path += "" if op == "create" else f"/{id}"
+        return ("POST" if op == "create" else "PUT"), path + _query(members), data
+    return "POST", f"{path}/{id}/{op}" if op in _ON_ONE else f"{path}/{op}", members
+
+
+def _query(members: dict[str, Json]) -> str:
+    found: dict[str, str] = {}
+    if "filter" in members:
+        found["filter"] = json.dumps(members["filter"])
+    if "relations" in members:
+        found["relations"] = ",".join(members["relations"])
+    for name, value in members.get("options", {}).items():
+        text = ",".join(value) if name in _CSV else value if isinstance(value, str) else json.dumps(value)
+        found[_PARAMETER.get(name, name)] = text
+    return f"?{urlencode(found)}" if found else ""

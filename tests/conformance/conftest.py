@@ -1,0 +1,33 @@
+"""Servers for the conformance cases: one for each dialect that can be opened here, every door of it in turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.conformance.clients import DOORS, enter
+from tests.conformance.dialect_cases import KNOWN, uri_of
+from tests.conformance.world import LIBRARY, World
+from tests.running import Server
+
+_OPENED = [dialect for dialect in KNOWN if uri_of(dialect, LIBRARY) is not None]
+
+
+@pytest.fixture(scope="session", params=_OPENED)
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server over a database of each dialect."""
+    folder = tmp_path_factory.mktemp(request.param)
+    uri = uri_of(request.param, folder)
+    assert uri is not None
+    server = Server(folder / "data", LIBRARY, DB_DIALECT=request.param, SGBD_URI=uri)
+    with server:
+        yield server
+    assert "Traceback" not in server.log()
+
+
+@pytest.fixture(params=DOORS)
+async def world(request: pytest.FixtureRequest, site: Server) -> AsyncIterator[World]:
+    """Each door of it."""
+    async with enter(request.param, site.url) as call:
+        yield World(site, request.param, call)

@@ -1,0 +1,167 @@
+"""A schema that touches everything a database has to keep, rows for it, and how to open each dialect here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from octonet import dialects
+from octonet.kernel import schema_parse
+from octonet.kernel.filter import EVERYTHING, Filter, Options, Order
+from octonet.kernel.ids import EntityId, JsonValue, Row
+from octonet.kernel.schema import EntitySchema, Schemas
+from octonet.kernel.storage import Database, DatabaseOptions, Page, Stored, Strategy
+
+_PERSON: Final = {
+    "name": "Person",
+    "collection": "people",
+    "timestamps": True,
+    "fields": {
+        "name": {"type": "string"},
+        "bio": {"type": "text"},
+        "age": {"type": "number"},
+        "active": {"type": "boolean"},
+        "born": {"type": "date"},
+        "settings": {"type": "json"},
+        "labels": {"type": "array", "arrayOf": "string"},
+        "password": {"type": "string"},
+    },
+    "relations": {
+        "groups": {"type": "many-to-many", "target": "Group"},
+        "boss": {"type": "many-to-one", "target": "Person", "joinColumn": "bossId"},
+    },
+    "indexes": [{"fields": {"age": "desc"}}],
+}
+_GROUP: Final = {"name": "Group", "collection": "groups", "fields": {"title": {"type": "string"}}}
+_ORDER: Final = {
+    "name": "Order",
+    "collection": "Order",
+    "fields": {
+        name: {"type": "string"}
+        for name in (
+            "select",
+            "from",
+            "group",
+            "where",
+            "limit",
+            "returning",
+            "values",
+            "table",
+            "index",
+            "user",
+            "key",
+        )
+    },
+    "relations": {"order": {"type": "many-to-one", "target": "User"}},
+}
+_USER: Final = {
+    "name": "User",
+    "collection": "user",
+    "fields": {
+        "email": {"type": "string", "required": True, "unique": True},
+        "tenant": {"type": "string"},
+        "number": {"type": "number"},
+    },
+    "indexes": [{"fields": ["tenant", "number"], "unique": True}],
+}
+_ACCOUNT: Final = {
+    "name": "Account",
+    "collection": "accounts",
+    "softDelete": True,
+    "fields": {"email": {"type": "string", "unique": True}, "balance": {"type": "number"}},
+}
+_DOG: Final = {
+    "name": "Dog",
+    "collection": "dogs",
+    "discriminator": "kind",
+    "discriminatorValue": "dog",
+    "fields": {"name": {"type": "string"}},
+}
+
+SCHEMAS: Final = schema_parse.parse(json.dumps([_PERSON, _GROUP, _ORDER, _USER, _ACCOUNT, _DOG]))
+PERSON, GROUP, ORDER, USER, ACCOUNT, DOG = (
+    SCHEMAS.entities[name] for name in ("Person", "Group", "Order", "User", "Account", "Dog")
+)
+AT: Final = "2024-05-06T07:08:09.010Z"
+
+_URIS: Final[dict[str, Callable[[Path], str]]] = {"sqlite": lambda folder: f"sqlite:///{folder}/data/octonet.db"}
+"""For each dialect that can be opened here, where."""
+
+KNOWN: Final = dialects.known()
+
+
+def uri_of(dialect: str, folder: Path) -> str | None:
+    """Where a database of this dialect can be opened, if it can."""
+    find = _URIS.get(dialect)
+    return None if find is None else find(folder)
+
+
+@asynccontextmanager
+async def opened(
+    dialect: str, folder: Path, schemas: Schemas = SCHEMAS, options: DatabaseOptions | None = None
+) -> AsyncIterator[Database]:
+    """A database of this dialect with its tables made."""
+    uri = uri_of(dialect, folder)
+    assert uri is not None
+    database = await dialects.find(dialect).open(uri, schemas, options or DatabaseOptions())
+    try:
+        await database.migrate(schemas, Strategy.UPDATE)
+        yield database
+    finally:
+        await database.close()
+
+
+def state(schema: EntitySchema, id: str, **values: JsonValue) -> Row:
+    """A whole row in wire form: what is not given is null, and not linked."""
+    row: Row = {name: values.pop(name, None) for name in schema.columns if name != "id"}
+    row |= {relation.name: values.pop(relation.name, []) for relation in schema.links}
+    if schema.discriminator and row[schema.discriminator] is None:
+        row[schema.discriminator] = schema.discriminator_value
+    assert not values, f"{schema.name} has no {values}"
+    return {"id": id, **row}
+
+
+def stored(schema: EntitySchema, id: str, version: int = 1, **values: JsonValue) -> Stored:
+    """A whole row with its version."""
+    return of_values(schema, id, values, version)
+
+
+def of_values(schema: EntitySchema, id: str, values: dict[str, JsonValue], version: int = 1) -> Stored:
+    """A whole row with its version, of values whose names are not known beforehand."""
+    return Stored(EntityId(id), version, state(schema, id, **values))
+
+
+async def write(database: Database, schema: EntitySchema, *rows: Stored) -> None:
+    """Insert and commit."""
+    transaction = await database.begin()
+    await transaction.insert(schema, rows)
+    await transaction.commit()
+
+
+def page(where: Filter = EVERYTHING, *sort: Order, limit: int = 1000, **options: int | bool | tuple[str, ...]) -> Page:
+    """A page of everything that matches, unless it says otherwise."""
+    skip = options.get("skip", 0)
+    select, exclude = options.get("select", ()), options.get("exclude", ())
+    assert isinstance(skip, int)
+    assert isinstance(select, tuple)
+    assert isinstance(exclude, tuple)
+    deleted = bool(options.get("include_deleted", False))
+    return Page(where, Options(sort, skip, None, select, exclude, deleted), limit)
+
+
+async def found(database: Database, schema: EntitySchema, where: Filter, *sort: Order) -> list[str]:
+    """Ids of the matching rows, in order."""
+    return ids(await database.select(schema, page(where, *sort)))
+
+
+def ids(rows: Iterable[Row]) -> list[str]:
+    """Ids of some rows."""
+    return [str(row["id"]) for row in rows]
+
+
+def public(row: Row) -> Row:
+    """What a query may show of a person."""
+    return {name: value for name, value in row.items() if name != "password"}
