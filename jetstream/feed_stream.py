@@ -18,7 +18,7 @@ from octonet.kernel.ids import ProjectName
 from octonet.kernel.log import AppendDoubtful, FeedMessage, LogGap, WrongSequence
 from octonet.kernel.position import START, Position, decode
 
-_TIMEOUT = 10.0
+_TIMEOUT = 3.0
 _EXPECTED: Final = headers.EXPECTED_LAST_SEQUENCE.encode()
 _BATCH_ID: Final = headers.BATCH_ID.encode()
 _BATCH_SEQUENCE: Final = headers.BATCH_SEQUENCE.encode()

@@ -30,6 +30,7 @@ _PULL_BYTES = 32 * 1024 * 1024
 _EXPIRES = 60.0
 _HEARTBEAT = 2.0
 _NANO = 1_000_000_000
+_LOOK = 0.5
 _RETRY = 0.2
 _V1_TOKENS = 9
 
@@ -105,6 +106,7 @@ class _Tail:
         self._wake: asyncio.Future[None] | None = None
         self._broken: Exception | None = None
         self._heard = 0.0
+        self._connections = client.stats["reconnects"]
         self._loop = asyncio.get_running_loop()
 
     async def open(self) -> None:
@@ -149,10 +151,13 @@ class _Tail:
         return batch
 
     async def _wait(self) -> None:
+        """Wait for a message, at most for a moment: a consumer that another connection made is gone with it."""
         self._wake = self._loop.create_future()
         try:
-            await asyncio.wait_for(self._wake, 2 * _HEARTBEAT)
+            await asyncio.wait_for(self._wake, _LOOK)
         except TimeoutError:
+            if self._client.stats["reconnects"] != self._connections:
+                raise _Silent("the connection was lost meanwhile") from None
             if self._loop.time() - self._heard > 2 * _HEARTBEAT:
                 raise _Silent(f"nothing heard for {2 * _HEARTBEAT} s") from None
         finally:

@@ -79,7 +79,9 @@ class EmbeddedServer:
         self.respawn()
 
     def respawn(self) -> None:
-        """Start it again where it was: clients that lost it find it at the same address."""
+        """Start it again where it was, after it ended: clients that lost it find it at the same address."""
+        if self._process is not None:
+            self._process.wait(_STOP_WITHIN)
         stop_stale(self._directory)
         config = self._directory / "nats-server.conf"
         _write_private(config, self._config())

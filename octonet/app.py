@@ -114,7 +114,7 @@ class Node:
         waiting = Waiting()
         replies = NatsReplies(self._client, self._name)
         await replies.listen(waiting.tell)
-        framer = Framer(commands, waiting, replies.subject, commands.largest)
+        framer = Framer(commands, waiting, replies.subject, commands.largest, _now)
         self._framers.append(framer)
         fold = Fold(log_stream, database, schemas, sealer)
         shown: Stream = log_stream

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
-import time
 from collections.abc import Mapping
 from functools import cache
 
 import msgspec
 
-from octonet.kernel import options_parse
-from octonet.kernel.envelope import Actor, Envelope
+from octonet.draft import CommandDraft, Entropy
+from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import Invalid, Kind, NotFound, OctonetError, OutcomeUnknown, invalid
-from octonet.kernel.ids import CommandId, EntityId, ProjectName, uuid7
-from octonet.kernel.instant import iso
+from octonet.kernel.ids import CommandId, ProjectName
 from octonet.kernel.log import Outcome, Rejection, Verdict
 from octonet.kernel.operation import Answer, Command, Operation, Query, Request, Result
 from octonet.kernel.position import encode as encode_position
-from octonet.kernel.schema import EntitySchema, Schemas
-from octonet.kernel.sealing import seal_row
+from octonet.kernel.schema import EntitySchema
 from octonet.project import Project, Projects
 from projections.engine.hub import Hub
 
@@ -27,8 +23,6 @@ log = logging.getLogger("octonet.gateway")
 
 _row = msgspec.json.Decoder(dict)
 _json = msgspec.json.Encoder()
-_DIGITS = 19
-_DRAW = _DIGITS * 256 // 2
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -57,34 +51,6 @@ class Prepared(msgspec.Struct, frozen=True):
     home: Project
     schema: EntitySchema
     query: Query
-
-
-class Entropy:
-    """Random bits from the operating system, drawn for many ids at once: a system call each would be felt."""
-
-    def __init__(self) -> None:
-        self._drawn = ""
-        self._used = 0
-
-    def draw(self) -> str:
-        """Nineteen hexadecimal digits that were never drawn before."""
-        if self._used >= len(self._drawn):
-            self._drawn, self._used = os.urandom(_DRAW).hex(), 0
-        start, self._used = self._used, self._used + _DIGITS
-        return self._drawn[start : self._used]
-
-
-class Moment(msgspec.Struct, frozen=True):
-    """Implements `kernel.operation.Door`: the time of one command, and fresh ids."""
-
-    schemas: Schemas
-    at: str
-    milliseconds: int
-    entropy: Entropy
-
-    def new_id(self) -> EntityId:
-        """A fresh UUIDv7."""
-        return EntityId(uuid7(self.milliseconds, self.entropy.draw()))
 
 
 class Gateway:
@@ -157,30 +123,24 @@ class Gateway:
     async def _write(
         self, home: Project, command: type[Command], schema: EntitySchema, request: Request, actor: Actor
     ) -> Written:
-        now = time.time_ns() // 1_000_000
-        door = Moment(home.schemas, iso(now), now, self._entropy)
-        parsed = command.parse(request, schema, door)
-        shown = options_parse.relations(schema, request.relations)
-        if schema.secrets:
-            parsed = parsed.sealed(lambda row: seal_row(home.sealer, schema, "", row))
-        id = CommandId(door.new_id())
-        outcome = await self._outcome(home, Envelope(id, now, actor, parsed))
+        draft = CommandDraft(home, command, schema, request, actor, self._entropy)
+        outcome = await self._outcome(home, draft)
         if outcome.verdict is Verdict.REJECTED:
             assert outcome.rejection is not None
             raise _refusal(outcome.rejection)
         data = outcome.data
-        if data is not None and command.result is Result.ROW:
-            data = await self._public(home, schema, shown, data)
+        if data is not None and command.result is Result.ROW and (draft.shown or schema.secrets):
+            data = await self._public(home, schema, draft.shown, data)
         return Written(command, schema, outcome, data, encode_position(home.name, outcome.position))
 
-    async def _outcome(self, home: Project, envelope: Envelope[Command]) -> Outcome:
+    async def _outcome(self, home: Project, draft: CommandDraft) -> Outcome:
         try:
-            return await home.intake.submit(envelope, self._patience)
+            return await home.intake.submit(draft, self._patience)
         except TimeoutError:
-            told = await self.outcome(home.name, envelope.id)
+            told = await self.outcome(home.name, draft.id)
             if told is not None:
                 return told
-            raise OutcomeUnknown(f"the outcome of command {envelope.id} is not known yet") from None
+            raise OutcomeUnknown(f"the outcome of command {draft.id} is not known yet") from None
 
     async def _public(self, home: Project, schema: EntitySchema, shown: tuple[str, ...], data: bytes) -> bytes:
         """The row for the caller: secrets removed, relations populated where asked for."""
@@ -191,8 +151,6 @@ class Gateway:
             except Invalid as problem:
                 # The write is done: what cannot be shown beside it is no reason to call it refused.
                 log.info("a %s is answered without its relations: %s", schema.name, problem)
-        if not schema.secrets:
-            return data
         row = _row.decode(data)
         return _json.encode({name: value for name, value in row.items() if name not in schema.secrets})
 

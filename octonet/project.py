@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from octonet.kernel.catch_up import CatchUp
-from octonet.kernel.envelope import Envelope
+from octonet.kernel.envelope import Draft
 from octonet.kernel.errors import NotFound
 from octonet.kernel.ids import ProjectName
 from octonet.kernel.log import Outcome
@@ -22,9 +22,9 @@ from projections.engine.hub import Hub
 class Intake(Protocol):
     """Where commands go in."""
 
-    def submit(self, envelope: Envelope[Command], patience: float) -> Awaitable[Outcome]:
-        """Send a command on its way; the awaitable gives its outcome, or raises why it was not recorded, or
-        `TimeoutError` after about `patience` seconds."""
+    def submit(self, draft: Draft[Command], patience: float) -> Awaitable[Outcome]:
+        """Send a command on its way; the awaitable gives its outcome, or raises why it was refused or not recorded,
+        or `TimeoutError` after about `patience` seconds."""
         ...
 
 

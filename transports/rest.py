@@ -14,7 +14,7 @@ from octonet.kernel.operation import Raw, Request
 from octonet.kernel.schema import Schemas
 from octonet.transport import Handler, HttpSettings
 from transports.engine import coerce, orm_response, render, routes
-from transports.engine.caller import BELOW, actor, project_of
+from transports.engine.caller import BELOW, PROJECT, actor, project_of
 from transports.engine.describe import Description
 from transports.engine.render import Refused
 from transports.engine.routes import Content
@@ -47,25 +47,28 @@ class _Door:
         self._gateway = gateway
         self._catalog = gateway.operations
         self._description = Description(gateway.operations, path)
-        self._prepared: dict[tuple[str, str], Prepared] = {}
+        self._prepared: dict[tuple[str, str, str], Prepared] = {}
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request. A page that was asked for before, word for word, is not parsed again."""
-        key = (request.raw_path, request.headers.get("X-Project", ""))
-        prepared = self._prepared.get(key)
-        if prepared is not None and request.method == "GET" and self._is_current(prepared):
-            return self._answer(request, await self._gateway.ask(prepared), 200)
+        if "?" in request.raw_path:
+            prepared = self._prepared.get(_key(request))
+            if prepared is not None and request.method == "GET" and self._is_current(prepared):
+                return self._answer(request, await self._gateway.ask(prepared), 200)
         method = "GET" if request.method == "HEAD" else request.method
         pairs = coerce.query_pairs(request.raw_path)
         project = project_of(request, pairs.pop("project", None))
         schemas = self._gateway.project(project).schemas
         below = coerce.segments(request[BELOW])
-        if below and project == DEFAULT_PROJECT and schemas.find(below[0]) is None and self._is_project(below[0]):
-            project = ProjectName(below.pop(0))
-            schemas = self._gateway.project(project).schemas
-            if not below:
-                return _overview(method, project, schemas)
-        if not below or (below[0] == "health" and schemas.find("health") is None):
+        if below and schemas.find(below[0]) is None:
+            if project == DEFAULT_PROJECT and self._is_project(below[0]):
+                project = ProjectName(below.pop(0))
+                schemas = self._gateway.project(project).schemas
+                if not below:
+                    return _overview(method, project, schemas)
+            elif below[0] == "health":
+                return _overview(method, None, schemas)
+        if not below:
             return _overview(method, None, schemas)
         if method == "OPTIONS":
             return _options(routes.allow(self._catalog, below))
@@ -93,7 +96,7 @@ class _Door:
         if pairs and request.method == "GET":
             prepared = self._gateway.prepare(project, wish)
             if prepared is not None:
-                self._keep((request.raw_path, request.headers.get("X-Project", "")), prepared)
+                self._keep(_key(request), prepared)
                 return self._answer(request, await self._gateway.ask(prepared), route.status)
         return self._answer(request, await self._gateway.execute(project, wish, actor(request, _NAME)), route.status)
 
@@ -101,7 +104,7 @@ class _Door:
         """Whether the project is still the one that the query was checked against."""
         return self._gateway.project(prepared.home.name) is prepared.home
 
-    def _keep(self, key: tuple[str, str], prepared: Prepared) -> None:
+    def _keep(self, key: tuple[str, str, str], prepared: Prepared) -> None:
         if len(self._prepared) >= _MOST_PREPARED:
             del self._prepared[next(iter(self._prepared))]
         if len(key[0]) <= _LONGEST_PREPARED:
@@ -117,6 +120,11 @@ class _Door:
         if strict:
             extra = {**(extra or {}), "Preference-Applied": _STRICT}
         return render.reply(orm_response.encode(result), status, extra)
+
+
+def _key(request: web.BaseRequest) -> tuple[str, str, str]:
+    """What a prepared page depends on: the address, and the project as path and header name it."""
+    return request.raw_path, request.get(PROJECT, DEFAULT_PROJECT), request.headers.get("X-Project", "")
 
 
 async def _request(request: web.BaseRequest, entity: str, route: routes.Route, pairs: Mapping[str, str]) -> Request:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
 
 import msgspec
 
 from commands.engine.outcomes import Waiting
-from octonet.kernel.envelope import Envelope, Frame
+from octonet.kernel.envelope import Draft, Envelope
 from octonet.kernel.errors import Exhausted, OctonetError
 from octonet.kernel.ids import CommandId
 from octonet.kernel.log import CommandStream, Outcome
@@ -18,6 +20,10 @@ from octonet.kernel.operation import Command
 _IN_FLIGHT = 2
 _MOST = 512
 """Commands in a frame at most."""
+_FRAMING = 1024
+"""Bytes that a frame adds to its commands, and then some."""
+
+_Waiter: TypeAlias = tuple[Draft[Command], asyncio.Future[Outcome], float]
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -26,32 +32,30 @@ class Framer:
     """Packs envelopes into frames: flushed on the next turn of the loop while fewer than two frames are in flight,
     else when one of them is acknowledged. There is no timer."""
 
-    def __init__(self, stream: CommandStream, waiting: Waiting, reply: str, largest: int) -> None:
+    def __init__(
+        self, stream: CommandStream, waiting: Waiting, reply: str, largest: int, now: Callable[[], int]
+    ) -> None:
         self._stream = stream
         self._waiting = waiting
         self._reply = reply
-        self._largest = largest
-        self._queue: deque[tuple[CommandId, bytes]] = deque()
+        self._largest = largest - _FRAMING
+        self._now = now
+        self._drafts: deque[_Waiter] = deque()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
 
-    def submit(self, envelope: Envelope[Command], patience: float) -> asyncio.Future[Outcome]:
-        """Queue a command; the future holds its outcome. Raises `Exhausted` when it is larger than a message."""
-        body = _encoder.encode(envelope)
-        if len(body) > self._largest - 1024:
-            raise Exhausted(
-                f"the command has {len(body)} bytes, more than the {self._largest - 1024} that fit one message",
-                code="COMMAND_TOO_LARGE",
-            )
-        future = self._waiting.expect(envelope.id, patience)
-        self._queue.append((envelope.id, body))
+    def submit(self, draft: Draft[Command], patience: float) -> asyncio.Future[Outcome]:
+        """Queue a command; the future holds its outcome, or why it was refused: `Exhausted` when it is larger than a
+        message."""
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+        self._drafts.append((draft, future, self._loop.time() + patience))
         self._schedule()
         return future
 
     async def drain(self) -> None:
         """Wait until everything queued is recorded."""
-        while self._queue or self._in_flight:
+        while self._drafts or self._in_flight:
             await asyncio.sleep(0.01)
 
     def _schedule(self) -> None:
@@ -61,22 +65,46 @@ class Framer:
 
     def _flush(self) -> None:
         self._scheduled = False
-        if not self._queue:
-            return
+        frame = self._pack()
+        if frame is not None:
+            task = self._loop.create_task(self._publish(*frame))
+            self._in_flight.add(task)
+            task.add_done_callback(self._landed)
+        if self._drafts:
+            self._schedule()
+
+    def _pack(self) -> tuple[bytes, list[CommandId]] | None:
+        """One frame of what is queued, as much as fits; None when all of it was refused."""
+        now, size = self._now(), 0
         ids: list[CommandId] = []
         bodies: list[msgspec.Raw] = []
-        size = 0
-        while self._queue and len(ids) < _MOST and (not ids or size + len(self._queue[0][1]) < self._largest - 1024):
-            id, body = self._queue.popleft()
-            ids.append(id)
+        while self._drafts and len(ids) < _MOST:
+            draft, future, until = self._drafts[0]
+            try:
+                envelope = draft.envelope(now)
+                body = self._encode(envelope)
+            except OctonetError as problem:
+                self._drafts.popleft()
+                if not future.done():
+                    future.set_exception(problem)
+                continue
+            if ids and size + len(body) > self._largest:
+                break
+            self._drafts.popleft()
+            self._waiting.expect(envelope.id, future, until)
+            ids.append(envelope.id)
             bodies.append(msgspec.Raw(body))
             size += len(body)
-        frame = _encoder.encode(Frame[msgspec.Raw](self._reply, bodies))  # type: ignore[arg-type]
-        task = self._loop.create_task(self._publish(frame, ids))
-        self._in_flight.add(task)
-        task.add_done_callback(self._landed)
-        if self._queue:
-            self._schedule()
+        return (_encoder.encode((self._reply, bodies)), ids) if ids else None
+
+    def _encode(self, envelope: Envelope[Command]) -> bytes:
+        body = _encoder.encode(envelope)
+        if len(body) > self._largest:
+            raise Exhausted(
+                f"the command has {len(body)} bytes, more than the {self._largest} that fit one message",
+                code="COMMAND_TOO_LARGE",
+            )
+        return body
 
     async def _publish(self, frame: bytes, ids: list[CommandId]) -> None:
         try:
@@ -87,5 +115,5 @@ class Framer:
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
-        if self._queue:
+        if self._drafts:
             self._schedule()

@@ -20,13 +20,11 @@ class Waiting:
         self._loop = asyncio.get_running_loop()
         self._sweeper: asyncio.TimerHandle | None = None
 
-    def expect(self, id: CommandId, patience: float) -> asyncio.Future[Outcome]:
-        """A future for the command's outcome; `TimeoutError` after `patience` seconds or little more."""
-        future = self._loop.create_future()
-        self._futures[id] = (self._loop.time() + patience, future)
+    def expect(self, id: CommandId, future: asyncio.Future[Outcome], until: float) -> None:
+        """Put the command's outcome into this future; `TimeoutError` when the loop's clock passes `until`."""
+        self._futures[id] = (until, future)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
-        return future
 
     def fail(self, id: CommandId, problem: Exception) -> None:
         """It was not recorded."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -38,3 +38,12 @@ class Frame(msgspec.Struct, Generic[C], frozen=True, array_like=True):
 
     reply: str
     envelopes: list[Envelope[C]]
+
+
+class Draft(Protocol[C]):
+    """A command that is not checked yet."""
+
+    def envelope(self, at: int) -> Envelope[C]:
+        """Check it and put it into its envelope; `at` is the time, in milliseconds since 1970. Raises
+        `OctonetError`."""
+        ...

@@ -18,6 +18,8 @@ DEEPEST: Final = 32
 _ID_LENGTH: Final = 64
 _CANONICAL_LENGTH: Final = 24
 _CANONICAL_MARKS: Final = ("-", "T", ".", "Z")
+_SECONDS_LENGTH: Final = 20
+_SECONDS_MARKS: Final = ("-", "T", ":", "Z")
 _DATE_CHARACTERS = re.compile(r"[0-9TZtWz:.,+\- ]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -78,6 +80,8 @@ def date(value: object) -> str:
         moment = datetime.fromisoformat(value)
         if len(value) == _CANONICAL_LENGTH and (value[7], value[10], value[19], value[23]) == _CANONICAL_MARKS:
             return value
+        if len(value) == _SECONDS_LENGTH and (value[7], value[10], value[16], value[19]) == _SECONDS_MARKS:
+            return f"{value[:19]}.000Z"
         if not _DATE_CHARACTERS.fullmatch(value):
             raise ValueError
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

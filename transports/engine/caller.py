@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from aiohttp import web
 
 from octonet.kernel.envelope import Actor
@@ -15,6 +17,7 @@ BELOW: web.RequestKey[str] = web.RequestKey("below")
 
 _LONGEST = 128
 _TRACEPARENT = 55
+_TOLD = ("X-Correlation-Id", "X-Request-Id", "traceparent")
 
 
 def project_of(request: web.BaseRequest, asked: str | None = None) -> ProjectName:
@@ -32,6 +35,8 @@ def project_of(request: web.BaseRequest, asked: str | None = None) -> ProjectNam
 def actor(request: web.BaseRequest, transport: str) -> Actor:
     """Who asks, as far as the request itself tells. Headers that could not be logged safely are left out."""
     headers = request.headers
+    if not any(name in headers for name in _TOLD):
+        return _unnamed(transport, request.remote or "")
     correlation = headers.get("X-Correlation-Id") or headers.get("X-Request-Id") or ""
     trace = headers.get("traceparent", "")
     return Actor(
@@ -40,6 +45,11 @@ def actor(request: web.BaseRequest, transport: str) -> Actor:
         correlation=correlation if _clean(correlation) else "",
         traceparent=trace if len(trace) == _TRACEPARENT and _clean(trace) else "",
     )
+
+
+@lru_cache(maxsize=1024)
+def _unnamed(transport: str, address: str) -> Actor:
+    return Actor(transport=transport, address=address)
 
 
 def _clean(text: str) -> bool:
