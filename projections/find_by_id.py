@@ -14,7 +14,9 @@ from octonet.kernel.operation import Answer, Limits, Query, Request
 from octonet.kernel.schema import EntitySchema, Schemas
 from octonet.kernel.storage import Source
 from octonet.kernel.values import entity_id
-from projections.engine.page import Reading, eager, fetching, finish
+from projections.engine.page import Reading, eager, finish, reading_of
+
+_PLAIN = "find_by_id.plain"
 
 
 class FindById(Query, frozen=True, tag="findById"):
@@ -30,14 +32,29 @@ class FindById(Query, frozen=True, tag="findById"):
     def parse(cls, request: Request, schema: EntitySchema, schemas: Schemas, limits: Limits) -> Self:
         if request.id is msgspec.UNSET or request.id is None or request.id == "":
             raise invalid("$.id", "is missing", code="MISSING_ID")
-        options = options_parse.parse(schema, request.options)
-        asked = options_parse.relations(schema, request.relations)
-        relations = tuple(dict.fromkeys((*asked, *eager(schema, options))))
-        return cls(schema.name, entity_id(request.id), Reading(EVERYTHING, options, relations, 1))
+        plain = request.options is msgspec.UNSET and request.relations is msgspec.UNSET
+        reading = _plain(schema) if plain else _reading(schema, request)
+        return cls(schema.name, entity_id(request.id), reading)
 
     async def answer(self, source: Source, schema: EntitySchema, schemas: Schemas) -> Answer:
-        row = await source.get(schema, self.id, fetching(schema, self.reading))
+        row = await source.get(schema, self.id, self.reading.page.options)
         if row is None:
             return Answer()
         rows = await finish(source, schema, schemas, self.reading, [row])
         return Answer(row=rows[0])
+
+
+def _reading(schema: EntitySchema, request: Request) -> Reading:
+    options = options_parse.parse(schema, request.options)
+    asked = options_parse.relations(schema, request.relations)
+    relations = tuple(dict.fromkeys((*asked, *eager(schema, options))))
+    return reading_of(schema, EVERYTHING, options, relations, 1)
+
+
+def _plain(schema: EntitySchema) -> Reading:
+    """The reading of a request that names nothing but the id, made once for each entity."""
+    kept = schema.__dict__.get(_PLAIN)
+    if isinstance(kept, Reading):
+        return kept
+    made = schema.__dict__[_PLAIN] = _reading(schema, Request())
+    return made

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Self
 
+from msgspec import structs
+
 from octonet.kernel.operation import Answer, Limits, Query, Request
 from octonet.kernel.schema import EntitySchema, Schemas
 from octonet.kernel.storage import Source
-from projections.engine.page import Reading, fetch, finish, parse
+from projections.engine.page import Reading, finish, parse
 
 
 class FindOne(Query, frozen=True, tag="findOne"):
@@ -22,5 +24,5 @@ class FindOne(Query, frozen=True, tag="findOne"):
         return cls(schema.name, parse(request, schema, limits))
 
     async def answer(self, source: Source, schema: EntitySchema, schemas: Schemas) -> Answer:
-        rows = await fetch(source, schema, self.reading, 1)
+        rows = await source.select(schema, structs.replace(self.reading.page, limit=1))
         return Answer(row=next(iter(await finish(source, schema, schemas, self.reading, rows)), None))

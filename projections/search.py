@@ -13,7 +13,7 @@ from octonet.kernel.filter import Filter, Like, Or
 from octonet.kernel.operation import Answer, Limits, Query, Request, Result
 from octonet.kernel.schema import EntitySchema, FieldType, Schemas
 from octonet.kernel.storage import Source
-from projections.engine.page import Reading, parse, read
+from projections.engine.page import Reading, parse, read, reading_of
 
 _TEXTUAL: Final = (FieldType.STRING, FieldType.TEXT)
 _LONGEST: Final = 256
@@ -40,7 +40,8 @@ class Search(Query, frozen=True, tag="search"):
         found: list[Filter] = [Like(name, parts, ignore_case=True) for name in names]
         where = found[0] if len(found) == 1 else Or(tuple(found))
         unfiltered = structs.replace(request, filter=msgspec.UNSET)
-        return cls(schema.name, structs.replace(parse(unfiltered, schema, limits), where=where))
+        plain = parse(unfiltered, schema, limits)
+        return cls(schema.name, reading_of(schema, where, plain.options, plain.relations, plain.limit))
 
     async def answer(self, source: Source, schema: EntitySchema, schemas: Schemas) -> Answer:
         rows, cursor = await read(source, schema, schemas, self.reading)

@@ -24,6 +24,8 @@ class Reading(msgspec.Struct, frozen=True):
     options: Options
     relations: tuple[str, ...]
     limit: int
+    page: Page
+    """What the source is asked for, made once: a query that is asked again asks with the very same page."""
 
 
 def parse(request: Request, schema: EntitySchema, limits: Limits) -> Reading:
@@ -34,7 +36,19 @@ def parse(request: Request, schema: EntitySchema, limits: Limits) -> Reading:
     if limit > limits.maximum_page:
         sentence = f"a page has at most {limits.maximum_page} rows: go on with the cursor"
         raise invalid("$.options.limit", sentence, code="LIMIT_TOO_LARGE")
-    return Reading(where, options, options_parse.relations(schema, request.relations), limit)
+    return reading_of(schema, where, options, options_parse.relations(schema, request.relations), limit)
+
+
+def reading_of(
+    schema: EntitySchema, where: Filter, options: Options, relations: tuple[str, ...], limit: int
+) -> Reading:
+    """The reading of these parts. One row more than the limit is fetched: it tells whether a cursor follows."""
+    sought = where
+    if options.after is not None:
+        behind = cursor.after(options.sort, options.after)
+        sought = behind if where == EVERYTHING else And((where, behind))
+    page = Page(sought, fetching(schema, options, relations), limit + 1)
+    return Reading(where, options, relations, limit, page)
 
 
 def seeing_deleted(schema: EntitySchema, where: Filter, options: Options) -> Options:
@@ -55,22 +69,13 @@ async def read(
     source: Source, schema: EntitySchema, schemas: Schemas, reading: Reading
 ) -> tuple[list[Row], str | None]:
     """A whole page, and the cursor when more rows follow."""
-    rows = await fetch(source, schema, reading, reading.limit + 1)
+    rows = await source.select(schema, reading.page)
     token = None
     if len(rows) > reading.limit:
         del rows[reading.limit :]
         last = rows[-1]
         token = cursor.encode((*(last[order.column] for order in reading.options.sort), last[ID]))
     return await finish(source, schema, schemas, reading, rows), token
-
-
-async def fetch(source: Source, schema: EntitySchema, reading: Reading, limit: int) -> list[Row]:
-    """The first rows, with everything that sorting, populating and the cursor need."""
-    where = reading.where
-    if reading.options.after is not None:
-        behind = cursor.after(reading.options.sort, reading.options.after)
-        where = behind if where == EVERYTHING else And((where, behind))
-    return await source.select(schema, Page(where, fetching(schema, reading), limit))
 
 
 async def finish(
@@ -86,12 +91,12 @@ async def finish(
     return [{name: value for name, value in row.items() if name in names} for row in rows]
 
 
-def fetching(schema: EntitySchema, reading: Reading) -> Options:
+def fetching(schema: EntitySchema, options: Options, relations: tuple[str, ...]) -> Options:
     """The options for the source: enough columns to sort, to populate by and to make a cursor of. The cursor that
     came is a condition on the rows by now."""
-    shown = shown_names(schema, reading.options)
-    needed = sorted({*shown, *_needed(schema, reading)}) if shown else ()
-    return structs.replace(reading.options, select=tuple(needed), exclude=(), limit=None, after=None)
+    shown = shown_names(schema, options)
+    needed = sorted({*shown, *_needed(schema, options, relations)}) if shown else ()
+    return structs.replace(options, select=tuple(needed), exclude=(), limit=None, after=None)
 
 
 def shown_names(schema: EntitySchema, options: Options) -> frozenset[str]:
@@ -103,9 +108,9 @@ def shown_names(schema: EntitySchema, options: Options) -> frozenset[str]:
     return frozenset(options.select or every).difference(options.exclude) | {ID}
 
 
-def _needed(schema: EntitySchema, reading: Reading) -> Iterable[str]:
-    yield from (order.column for order in reading.options.sort)
-    for name in reading.relations:
+def _needed(schema: EntitySchema, options: Options, relations: tuple[str, ...]) -> Iterable[str]:
+    yield from (order.column for order in options.sort)
+    for name in relations:
         relation = schema.relations[name]
         if relation.owns_column:
             yield relation.column

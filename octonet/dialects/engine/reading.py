@@ -15,6 +15,8 @@ from octonet.kernel.ids import CommandId, EntityId, Row
 from octonet.kernel.schema import EntitySchema, Relation
 from octonet.kernel.storage import Checkpoint, Page
 
+_MOST_PAGES = 256
+
 T = TypeVar("T")
 Work: TypeAlias = Callable[[Reader], Awaitable[T]]
 
@@ -42,6 +44,7 @@ class SqlSource:
     def __init__(self, queries: Queries, reads: Reads) -> None:
         self._queries = queries
         self._reads = reads
+        self._pages: dict[int, tuple[Page, Queries, Bound]] = {}
 
     async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Row | None:
         """One live row by id, with its links."""
@@ -62,10 +65,21 @@ class SqlSource:
 
     async def select(self, schema: EntitySchema, page: Page) -> list[Row]:
         """Matching rows in the order asked for, then by id, each with its links."""
-        bound = self._queries.select(schema, page)
+        bound = self._bound(schema, page)
         short = bound.query.short and page.limit + page.options.skip <= SHORT_PAGE
         read = self._reads.short if short else self._reads.long
         return await read(lambda reader: self._page(reader, bound), snapshot=bool(bound.query.junctions))
+
+    def _bound(self, schema: EntitySchema, page: Page) -> Bound:
+        """The page's statement with its values. A page object that comes again needs no second look."""
+        kept = self._pages.get(id(page))
+        if kept is not None and kept[0] is page and kept[1] is self._queries:
+            return kept[2]
+        bound = self._queries.select(schema, page)
+        if len(self._pages) >= _MOST_PAGES:
+            del self._pages[next(iter(self._pages))]
+        self._pages[id(page)] = (page, self._queries, bound)
+        return bound
 
     async def count(self, schema: EntitySchema, where: Filter, *, include_deleted: bool = False) -> int:
         """How many rows match."""
