@@ -30,7 +30,7 @@ class JetStreamCommands(StreamReader):
 
     async def publish(self, frame: bytes, frame_id: str) -> Sequence:
         """See the port. A frame whose fate is unknown is sent again under the same id: the stream stores it once."""
-        found = {headers.MESSAGE_ID: frame_id, headers.EXPECTED_STREAM: self._stream}
+        found = {headers.MESSAGE_ID: frame_id}
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return Sequence((await publish(self._client, self._subject, frame, found, _TIMEOUT)).seq)

@@ -24,7 +24,7 @@ class JetStreamLog(StreamReader):
 
     async def append(self, body: bytes, after: int) -> int:
         """See the port. There is no message id: compare-and-set alone decides, without a window of time."""
-        found = {headers.EXPECTED_LAST_SEQUENCE: str(after), headers.EXPECTED_STREAM: self._stream}
+        found = {headers.EXPECTED_LAST_SEQUENCE: str(after)}
         try:
             sequence = (await publish(self._client, self._subject, body, found, _TIMEOUT)).seq
         except ApiError as problem:

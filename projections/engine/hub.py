@@ -26,6 +26,11 @@ _LAST_INDEX = 2**53 - 1
 """Behind every fact of an entry."""
 _BROKEN = "the stream of facts was interrupted"
 
+_CROWD = 32
+"""Subscribers from which on facts that follow each other closely share one write."""
+_BREATH = 0.005
+"""Seconds they are gathered for. The first fact after a silence goes out at once."""
+
 
 class Subscriber(Protocol):
     """Where frames go: one connected client. Nothing here raises."""
@@ -178,6 +183,9 @@ class Hub:
             async with contextlib.aclosing(read(self._stream, after)) as stretches:
                 async for stretch in stretches:
                     self._dispatch(stretch)
+                    if len(self._audience) >= _CROWD:
+                        # A write for each client costs more than all the rest: what comes now is told in one go.
+                        await asyncio.sleep(_BREATH)
             reason = "the log ended"
         except (LogGap, OctonetError, OSError) as problem:
             reason = str(problem)
