@@ -43,7 +43,6 @@ from projections import QUERIES
 from projections.engine.feed import Feed
 from projections.engine.fold import Fold
 from projections.engine.hub import Hub
-from projections.engine.settled import SettledStream
 from transports.engine.http import Health, HttpHost
 
 log = logging.getLogger("octonet")
@@ -126,7 +125,7 @@ class Node:
             )
             lane = Lane(parts)
             self._leases.append(lease)
-            shown = SettledStream(log_stream, lane.settled)
+            shown = lane.shown
             public = JetStreamFeed(self._client, name)
             feed = Feed(shown, public, FactSpeller(name, schemas.digest), lane.owned)
             self._start(lane, feed, log_stream)

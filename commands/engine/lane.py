@@ -17,6 +17,7 @@ import msgspec
 from commands.engine.decider import Decider, Item
 from commands.engine.frames import FrameCodec
 from commands.engine.outcomes import Waiting
+from commands.engine.recent_log import RecentLog
 from octonet.kernel.catch_up import CatchUp
 from octonet.kernel.chain import Link, digest, split
 from octonet.kernel.errors import StorageUnavailable, Unavailable
@@ -81,10 +82,10 @@ class Lane:
         self.owned = asyncio.Event()
         """Set while this worker owns the lane and has caught up."""
         self._now = parts.codec.now
-        self._committed = 0
         self._forgotten = 0
         self._forgetting: asyncio.Task[None] | None = None
-        self._moved = asyncio.Event()
+        self.shown = RecentLog(parts.log)
+        """The log, for whoever follows it in this process."""
 
     async def run(self) -> None:
         """For ever; raises `LogGap` when history is missing, which no retry can mend."""
@@ -104,17 +105,7 @@ class Lane:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             finally:
                 self.owned.clear()
-                self._announce()
-
-    async def settled(self, entry: int) -> None:
-        """Wait until this worker has committed the rows of the log up to this sequence. Returns at once while it does
-        not own the lane: then another does, and its commits are not seen from here."""
-        while self.owned.is_set() and self._committed < entry:
-            await self._moved.wait()
-
-    def _announce(self) -> None:
-        moved, self._moved = self._moved, asyncio.Event()
-        moved.set()
+                self.shown.disown()
 
     async def _own(self) -> None:
         """Fold the tail of the log, then fence off every earlier owner with a record of our own."""
@@ -139,7 +130,7 @@ class Lane:
             await transaction.commit()
         finally:
             await transaction.rollback()
-        self._committed = self._mark.entry
+        self.shown.own(self._mark.entry)
 
     async def _serve(self) -> None:
         async for messages in self._parts.commands.read(self._mark.frame):
@@ -190,8 +181,7 @@ class Lane:
         self._mark = msgspec.structs.replace(self._mark, frame=frame)
         await transaction.move_checkpoint(self._mark)
         await transaction.commit()
-        self._committed = self._mark.entry
-        self._announce()
+        self.shown.show()
         self._let_go()
         return batch
 
@@ -199,6 +189,7 @@ class Lane:
         """The commit point. Moves our mark along."""
         for body in split(entry, self._parts.log.largest):
             sequence = await self._parts.log.append(body, self._mark.entry)
+            self.shown.append(Recorded(sequence, body))
             self._mark = msgspec.structs.replace(self._mark, entry=sequence, digest=digest(body))
 
     async def _retell(self, decided: Mapping[CommandId, int]) -> dict[CommandId, Outcome]:
