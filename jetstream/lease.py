@@ -73,14 +73,8 @@ class JetStreamLease:
     async def acquire(self) -> None:
         """See the port."""
         await self._stop_renewal()
-        while not self.held():
-            try:
-                free_at = await self._free_at()
-                if free_at is None or not await self._put(free_at):
-                    await asyncio.sleep(_POLL)
-            except (Unavailable, NatsError, TimeoutError) as problem:
-                log.debug("lease: %s", problem or type(problem).__name__)
-                await asyncio.sleep(_POLL)
+        while not await self.confirm():
+            await asyncio.sleep(_POLL)
         self._renewal = asyncio.create_task(self._renew(), name="lease renewal")
 
     async def confirm(self) -> bool:
@@ -131,9 +125,9 @@ class JetStreamLease:
         while True:
             await asyncio.sleep(_RENEW)
             try:
-                if not await self.confirm():
-                    continue
-                if not await self._put(self._sequence):
+                if not self.held():
+                    await self.confirm()
+                elif not await self._put(self._sequence):
                     self._until = 0.0
             except (NatsError, TimeoutError) as problem:
                 log.debug("lease renewal: %s", problem or type(problem).__name__)

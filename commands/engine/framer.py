@@ -79,18 +79,17 @@ class Framer:
         ids: list[CommandId] = []
         bodies: list[msgspec.Raw] = []
         while self._drafts and len(ids) < _MOST:
-            draft, future, until = self._drafts[0]
+            draft, future, until = self._drafts.popleft()
             try:
                 envelope = draft.envelope(now)
                 body = self._encode(envelope)
-            except OctonetError as problem:
-                self._drafts.popleft()
+            except Exception as problem:  # whatever it is, its own caller is told, and nobody else's command waits
                 if not future.done():
                     future.set_exception(problem)
                 continue
             if ids and size + len(body) > self._largest:
+                self._drafts.appendleft((draft, future, until))
                 break
-            self._drafts.popleft()
             self._waiting.expect(envelope.id, future, until)
             ids.append(envelope.id)
             bodies.append(msgspec.Raw(body))

@@ -229,6 +229,3 @@ class Lane:
         if idle and self._mark.frame - self._forgotten >= _FORGET_EVERY:
             self._forgotten = self._mark.frame
             self._forgetting = asyncio.create_task(self._parts.commands.forget(self._mark.frame))
-
-
-__all__ = ["Lane", "LeaseLost", "LogGap", "Parts"]

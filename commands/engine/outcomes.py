@@ -45,8 +45,5 @@ class Waiting:
             self.fail(id, TimeoutError())
         self._sweeper = self._loop.call_later(_SWEEP, self._sweep) if self._futures else None
 
-    def __len__(self) -> int:
-        return len(self._futures)
-
 
 _NOBODY: tuple[float, asyncio.Future[Outcome] | None] = (0.0, None)

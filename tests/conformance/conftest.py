@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from octonet.kernel.storage import Database
 from tests.conformance.clients import DOORS, enter
-from tests.conformance.dialect_cases import KNOWN, uri_of
+from tests.conformance.dialect_cases import KNOWN, opened, uri_of
 from tests.conformance.world import LIBRARY, World
 from tests.running import Server
 
@@ -31,3 +33,12 @@ async def world(request: pytest.FixtureRequest, site: Server) -> AsyncIterator[W
     """Each door of it."""
     async with enter(request.param, site.url) as call:
         yield World(site, request.param, call)
+
+
+@pytest.fixture(params=KNOWN)
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """A fresh database of each dialect that is found."""
+    if uri_of(request.param, tmp_path) is None:
+        pytest.skip(f"no {request.param} can be opened here")
+    async with opened(request.param, tmp_path) as database:
+        yield database

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from octonet.kernel.errors import ConstraintViolation, Internal
@@ -15,27 +12,16 @@ from octonet.kernel.storage import Checkpoint, Database, Remembered, Stored
 from tests.conformance.dialect_cases import (
     ACCOUNT,
     AT,
-    KNOWN,
     ORDER,
     PERSON,
     USER,
     of_values,
-    opened,
     page,
     public,
     state,
     stored,
-    uri_of,
     write,
 )
-
-
-@pytest.fixture(params=KNOWN)
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    if uri_of(request.param, tmp_path) is None:
-        pytest.skip(f"no {request.param} can be opened here")
-    async with opened(request.param, tmp_path) as database:
-        yield database
 
 
 def full_person(id: str) -> Stored:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from octonet.kernel.aggregate import NO_GROUP, Accumulator, Function, Group, Limit, Match, Sort, Stage
@@ -13,34 +10,29 @@ from octonet.kernel.storage import Database
 from tests.conformance.dialect_cases import (
     ACCOUNT,
     AT,
-    KNOWN,
     ORDER,
     PERSON,
     ids,
-    opened,
     stored,
-    uri_of,
     write,
 )
 
 COUNT = Accumulator("n", Function.COUNT, 1)
 
 
-@pytest.fixture(params=KNOWN)
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    if uri_of(request.param, tmp_path) is None:
-        pytest.skip(f"no {request.param} can be opened here")
-    async with opened(request.param, tmp_path) as database:
-        await write(
-            database,
-            PERSON,
-            stored(PERSON, "a", name="x", age=1, active=True, born=AT, password="s"),
-            stored(PERSON, "b", name="x", age=2.5, active=False),
-            stored(PERSON, "c", name="y", age=3, active=True),
-            stored(PERSON, "d", name="y", age=None),
-            stored(PERSON, "e", name=None, age=0.5),
-        )
-        yield database
+@pytest.fixture
+async def database(database: Database) -> Database:
+    """The rows that the pipelines run over."""
+    await write(
+        database,
+        PERSON,
+        stored(PERSON, "a", name="x", age=1, active=True, born=AT, password="s"),
+        stored(PERSON, "b", name="x", age=2.5, active=False),
+        stored(PERSON, "c", name="y", age=3, active=True),
+        stored(PERSON, "d", name="y", age=None),
+        stored(PERSON, "e", name=None, age=0.5),
+    )
+    return database
 
 
 async def test_rows_without_a_group_come_whole_in_order_of_id_and_without_secrets(database: Database) -> None:

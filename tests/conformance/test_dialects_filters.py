@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,16 +27,13 @@ from octonet.kernel.filter_match import matches
 from octonet.kernel.ids import JsonValue, Row
 from octonet.kernel.storage import Database
 from tests.conformance.dialect_cases import (
-    KNOWN,
     PERSON,
     found,
     ids,
     of_values,
-    opened,
     page,
     state,
     stored,
-    uri_of,
     write,
 )
 
@@ -51,14 +47,6 @@ values: dict[str, st.SearchStrategy[str | int | float | bool]] = {
     "name": texts, "bio": texts, "age": numbers, "active": st.booleans(), "born": dates,
 }  # fmt: skip
 orders = st.lists(st.builds(Order, st.sampled_from([*values, "id"]), st.booleans()), max_size=3).map(tuple)
-
-
-@pytest.fixture(params=KNOWN)
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    if uri_of(request.param, tmp_path) is None:
-        pytest.skip(f"no {request.param} can be opened here")
-    async with opened(request.param, tmp_path) as database:
-        yield database
 
 
 @st.composite

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -29,14 +28,6 @@ from tests.conformance.dialect_cases import (
     uri_of,
     write,
 )
-
-
-@pytest.fixture(params=KNOWN)
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    if uri_of(request.param, tmp_path) is None:
-        pytest.skip(f"no {request.param} can be opened here")
-    async with opened(request.param, tmp_path) as database:
-        yield database
 
 
 async def test_get_gives_the_row_with_links_and_without_secrets(database: Database) -> None:
