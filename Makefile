@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench docs lock chaos clean
+.PHONY: help run test check bench docs lock cluster chaos clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,8 +34,11 @@ bench: $(READY) ## measure against bare aiohttp and the obvious direct design; w
 docs: $(READY) ## regenerate the generated pages of docs/
 	$(BIN)/python -m docs.generate
 
-chaos: $(READY) ## the long version of the kill -9 test: fifty rounds
-	OCTONET_KILL_ROUNDS=50 $(BIN)/python -m pytest tests/acceptance/test_kill.py
+cluster: $(READY) ## three nats-servers, PostgreSQL, three doors, two workers, by processes, until Ctrl-C
+	$(BIN)/python -m tests.chaos
+
+chaos: $(READY) ## half an hour of kills, freezes and partitions of that cluster under load
+	OCTONET_CHAOS_SECONDS=1800 $(BIN)/python -m pytest tests/chaos
 
 lock: $(READY) ## pin every dependency anew
 	$(BIN)/python -m pip install --quiet uv

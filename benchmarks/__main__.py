@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import subjects
+from benchmarks.deployments import deployments
 from benchmarks.fanout import CLIENTS, CREATES, FanOut, fan_out
 from benchmarks.load import ROWS, SCENARIOS, Figures, fill, run
 from benchmarks.startup import parts
@@ -72,6 +73,7 @@ def measure(directory: Path, say: Callable[[str], None], seconds: int, only: str
         for server in servers:
             server.stop()
     if only is None:
+        deployments(directory, say, seconds)
         _fan_out(directory, say)
         _startup(directory, say)
 

@@ -17,11 +17,11 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class Subject:
     """One server process and its children."""
 
-    def __init__(self, name: str, command: list[str], port: int, probe: str) -> None:
+    def __init__(self, name: str, command: list[str], port: int, probe: str, **more: str) -> None:
         self.name = name
         self.port = port
         began = time.monotonic()
-        environment = os.environ | {"OCTONET_OPEN_MODE": "true", "OCTONET_LOG_LEVEL": "warning"}
+        environment = os.environ | {"OCTONET_OPEN_MODE": "true", "OCTONET_LOG_LEVEL": "warning"} | more
         self._process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -95,19 +95,34 @@ def broadcaster() -> Subject:
     return Subject("plain broadcaster", [sys.executable, "-m", "benchmarks.servers.broadcaster", str(port)], port, "")
 
 
-def octonet(directory: Path) -> Subject:
-    """Octonet, with its embedded nats-server, on SQLite."""
+def octonet(directory: Path, *arguments: str, **environment: str) -> Subject:
+    """Octonet, with its embedded nats-server, on SQLite unless told otherwise."""
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "octonet",
-        "serve",
-        "--port",
-        str(port),
-        "--data-dir",
-        str(directory / "octonet"),
-        "--schemas",
-        "benchmarks/schema.json",
+    command = [*_command("serve", directory), "--port", str(port), *arguments]
+    return Subject("octonet", command, port, "/health", **environment)
+
+
+class Worker:
+    """`octonet work`, with the nats-server that the doors of this directory find."""
+
+    def __init__(self, directory: Path) -> None:
+        self._process = subprocess.Popen(
+            _command("work", directory), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        endpoint = directory / "octonet" / "nats" / "endpoint.json"
+        deadline = time.monotonic() + 30
+        while not endpoint.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait(20)
+
+
+def _command(subcommand: str, directory: Path) -> list[str]:
+    data = str(directory / "octonet")
+    return [
+        *(sys.executable, "-m", "octonet", subcommand),
+        *("--data-dir", data, "--schemas", "benchmarks/schema.json"),
     ]
-    return Subject("octonet", command, port, "/health")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import msgspec
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeout
 
+from jetstream.connection import Connection, command
 from octonet.kernel.errors import Unavailable
 
 Config: TypeAlias = dict[str, object]
@@ -16,7 +15,8 @@ Config: TypeAlias = dict[str, object]
 NO_SUCH_MESSAGE = 10037
 NO_SUCH_STREAM = 10059
 WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
-STREAM_FULL = frozenset({10077, 10047, 10122})
+_FULL = frozenset({10023, 10047, 10122})
+_STORE_FAILED = 10077
 TIMEOUT = 5.0
 
 
@@ -34,6 +34,11 @@ class ApiError(Exception):
     def __init__(self, problem: ApiProblem) -> None:
         super().__init__(f"{problem.description} ({problem.err_code})")
         self.code = problem.err_code
+        self.no_room = problem.err_code in _FULL or (
+            # A code for every failure to store: only the limits of the stream mean that there is no room.
+            problem.err_code == _STORE_FAILED and problem.description.startswith("maximum ")
+        )
+        """Whether it was for lack of room: nothing was stored, and there may be room later."""
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -52,29 +57,31 @@ _ack = msgspec.json.Decoder(Ack)
 _reply = msgspec.json.Decoder(_Reply)
 
 
-async def call(client: Client, subject: str, body: Config | None = None) -> bytes:
+async def call(connection: Connection, subject: str, body: Config | None = None) -> bytes:
     """Ask ``$JS.API.<subject>``. Raises `ApiError`, or `Unavailable` when nobody answers."""
     payload = msgspec.json.encode(body) if body is not None else b""
     try:
-        message = await client.request(f"$JS.API.{subject}", payload, timeout=TIMEOUT)
-    except (NatsError, NatsTimeout) as problem:
+        told = await connection.acknowledged(lambda reply: command(f"$JS.API.{subject}", reply, payload), TIMEOUT)
+    except (NatsError, TimeoutError) as problem:
         raise Unavailable(f"JetStream does not answer: {problem or type(problem).__name__}") from problem
-    problem_found = _reply.decode(message.data).error
+    problem_found = _reply.decode(told).error
     if problem_found is not None:
         raise ApiError(problem_found)
-    return message.data
+    return told
 
 
-async def publish(client: Client, subject: str, body: bytes, headers: dict[str, str], timeout: float = TIMEOUT) -> Ack:
-    """Publish to a stream and await the acknowledgement. Raises `ApiError` when refused, NATS's own errors when the
-    outcome is not known."""
-    message = await client.request(subject, body, timeout=timeout, headers=headers)
-    ack = _ack.decode(message.data)
-    if ack.error is not None:
-        raise ApiError(ack.error)
-    return ack
+async def publish(
+    connection: Connection, subject: str, body: bytes, headers: dict[str, str], timeout: float = TIMEOUT
+) -> Ack:
+    """Publish to a stream and await the acknowledgement. Raises `ApiError` when refused, NATS's own errors or
+    `TimeoutError` when the outcome is not known."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+    return decode_ack(await connection.acknowledged(lambda reply: command(subject, reply, body, lines), timeout))
 
 
 def decode_ack(data: bytes) -> Ack:
-    """An acknowledgement that came by other ways."""
-    return _ack.decode(data)
+    """An acknowledgement. Raises `ApiError` when it is a refusal."""
+    ack = _ack.decode(data)
+    if ack.error is not None:
+        raise ApiError(ack.error)
+    return ack

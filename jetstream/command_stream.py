@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from jetstream import headers, subjects
-from jetstream.api import STREAM_FULL, ApiError, call, publish
+from jetstream import subjects
+from jetstream.api import ApiError, call, publish
+from jetstream.connection import Connection
 from jetstream.reader import StreamReader
-from octonet.kernel.errors import Exhausted, OutcomeUnknown, Unavailable
+from octonet.kernel.errors import NoRoom, OutcomeUnknown, Unavailable
 from octonet.kernel.ids import ProjectName, Sequence
 
 log = logging.getLogger("octonet.nats")
@@ -23,20 +23,23 @@ _TIMEOUT = 4.0
 class JetStreamCommands(StreamReader):
     """Implements `kernel.log.CommandStream`."""
 
-    def __init__(self, client: Client, project: ProjectName) -> None:
+    def __init__(self, client: Connection, project: ProjectName) -> None:
         super().__init__(client, subjects.commands_stream(project))
         self._subject = subjects.commands(project)
         self.largest = client.max_payload - 1024
 
-    async def publish(self, frame: bytes, frame_id: str) -> Sequence:
-        """See the port. A frame whose fate is unknown is sent again under the same id: the stream stores it once."""
-        found = {headers.MESSAGE_ID: frame_id}
+    async def publish(self, frame: bytes) -> Sequence:
+        """See the port. A frame whose fate is unknown is sent again; should both be stored, the inbox knows the
+        commands of the second."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return Sequence((await publish(self._client, self._subject, frame, found, _TIMEOUT)).seq)
+                return Sequence((await publish(self._client, self._subject, frame, {}, _TIMEOUT)).seq)
             except ApiError as problem:
-                if problem.code in STREAM_FULL:
-                    raise Exhausted(f"the command stream is full: {problem}", code="COMMANDS_FULL") from problem
+                if problem.no_room:
+                    raise NoRoom(
+                        f"nothing can be written at the moment, there is no room for new commands: {problem}. Nothing "
+                        "was recorded; send it again later"
+                    ) from problem
                 raise Unavailable(f"the command was not recorded: {problem}") from problem
             except (NatsError, TimeoutError) as problem:
                 if attempt == _ATTEMPTS:

@@ -12,10 +12,9 @@ import msgspec
 from jetstream import headers, subjects
 from octonet.kernel.envelope import Actor
 from octonet.kernel.event import Event, Fact
-from octonet.kernel.ids import ProjectName
 from octonet.kernel.instant import iso
 from octonet.kernel.log import Decision, FeedMessage
-from octonet.kernel.position import Position, encode
+from octonet.kernel.position import Position, Positions
 
 _encoder = msgspec.json.Encoder()
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._~-]+")
@@ -31,15 +30,16 @@ class _Kind(msgspec.Struct, frozen=True):
 class FactSpeller:
     """Spells the facts of one project."""
 
-    def __init__(self, project: ProjectName, schema_digest: str) -> None:
-        self._project = project
+    def __init__(self, positions: Positions, schema_digest: str) -> None:
+        self._positions = positions
+        self._project = positions.project
         self._schema = schema_digest[:12]
         self._kinds: dict[tuple[str, Fact], _Kind] = {}
 
     def __call__(self, position: Position, decision: Decision, event: Event) -> FeedMessage:
         """The message of a fact at this position."""
         kind = self._kinds.get((event.entity, event.fact)) or self._kind(event)
-        token = encode(self._project, position)
+        token = self._positions.encode(position)
         # Ids come from clients: whatever is not plain is percent-encoded, as CloudEvents asks.
         id = event.id if _PLAIN_ID.fullmatch(event.id) else quote(event.id, "")
         lines = (

@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from jetstream import headers, subjects
 from jetstream.api import NO_SUCH_MESSAGE, WRONG_LAST_SEQUENCE, ApiError, call, decode_ack
 from jetstream.connection import Connection
 from octonet.kernel.errors import Unavailable
-from octonet.kernel.ids import ProjectName
 from octonet.kernel.log import AppendDoubtful, FeedMessage, LogGap, WrongSequence
-from octonet.kernel.position import START, Position, decode
+from octonet.kernel.position import START, Position, Positions
 
 _TIMEOUT = 3.0
 _EXPECTED: Final = headers.EXPECTED_LAST_SEQUENCE.encode()
@@ -40,10 +38,10 @@ _got = msgspec.json.Decoder(_Got)
 class JetStreamFeed:
     """Implements `kernel.log.FeedStream`."""
 
-    def __init__(self, client: Connection, project: ProjectName) -> None:
+    def __init__(self, client: Connection, positions: Positions) -> None:
         self._client = client
-        self._project = project
-        self._stream = subjects.feed_stream(project)
+        self._positions = positions
+        self._stream = subjects.feed_stream(positions.project)
         self._batches = 0
 
     async def position(self) -> tuple[int, Position]:
@@ -61,25 +59,22 @@ class JetStreamFeed:
         for line in raw.split("\r\n"):
             name, _, value = line.partition(":")
             if name == headers.POSITION:
-                return last, decode(self._project, value.strip())
+                return last, self._positions.decode(value.strip())
         raise LogGap(f"the last message of {self._stream} carries no position: it is not ours")
 
     async def publish(self, messages: list[FeedMessage], after: int) -> int:
         """See the port: one message by compare-and-set, several as one atomic batch."""
-        inbox = self._client.new_inbox()
-        waiting = await self._client.subscribe(inbox, max_msgs=1)
         try:
-            await self._client.publish_encoded(list(self._commands(messages, after, inbox.encode())))
-            ack = decode_ack((await waiting.next_msg(_TIMEOUT)).data)
+            body = await self._client.acknowledged(
+                lambda inbox: b"".join(self._commands(messages, after, inbox)), _TIMEOUT
+            )
+            return decode_ack(body).seq
+        except ApiError as problem:
+            if problem.code in WRONG_LAST_SEQUENCE:
+                raise WrongSequence(str(problem)) from problem
+            raise AppendDoubtful(str(problem)) from problem
         except (NatsError, TimeoutError) as problem:
             raise AppendDoubtful(f"no acknowledgement: {problem or type(problem).__name__}") from problem
-        finally:
-            await self._forget(waiting)
-        if ack.error is None:
-            return ack.seq
-        if ack.error.err_code in WRONG_LAST_SEQUENCE:
-            raise WrongSequence(ack.error.description)
-        raise AppendDoubtful(f"{ack.error.description} ({ack.error.err_code})")
 
     def _commands(self, messages: list[FeedMessage], after: int, inbox: bytes) -> Iterator[bytes]:
         """The messages as protocol commands; the last one asks for the acknowledgement of all."""
@@ -98,14 +93,6 @@ class JetStreamFeed:
             reply = inbox if number == last else b""
             size = len(head) + len(message.body)
             yield b"HPUB %b %b %d %d\r\n%b%b\r\n" % (message.subject, reply, len(head), size, head, message.body)
-
-    @staticmethod
-    async def _forget(waiting: Subscription) -> None:
-        try:
-            await waiting.unsubscribe()
-        except (NatsError, ValueError):
-            # Ended by itself after its one message, or with the connection.
-            return
 
     async def _info(self) -> bytes:
         try:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-MESSAGE_ID: Final = "Nats-Msg-Id"
 EXPECTED_LAST_SEQUENCE: Final = "Nats-Expected-Last-Sequence"
 EXPECTED_LAST_SUBJECT_SEQUENCE: Final = "Nats-Expected-Last-Subject-Sequence"
 BATCH_ID: Final = "Nats-Batch-Id"
 BATCH_SEQUENCE: Final = "Nats-Batch-Sequence"
 BATCH_COMMIT: Final = "Nats-Batch-Commit"
-STATUS: Final = "Status"
+MESSAGE_ID: Final = "Nats-Msg-Id"
+LAST_STREAM: Final = "Nats-Last-Stream"
 PENDING_MESSAGES: Final = "Nats-Pending-Messages"
 
 POSITION: Final = "Octonet-Position"
@@ -22,6 +22,11 @@ TRANSPORT: Final = "Octonet-Transport"
 CORRELATION: Final = "Octonet-Correlation"
 CAUSATION: Final = "Octonet-Causation"
 SCHEMA: Final = "Octonet-Schema"
+PROJECT: Final = "Octonet-Project"
+FRAME: Final = "Octonet-Frame"
+"""The sequence of a frame on its command stream."""
+REASON: Final = "Octonet-Reason"
+TIME: Final = "Octonet-Time"
 TRACEPARENT: Final = "traceparent"
 
 CE_SPEC_VERSION: Final = "ce-specversion"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
-import os
-import socket
-from pathlib import Path
+from collections.abc import Callable
 
 import msgspec
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from jetstream import headers, subjects
-from jetstream.api import NO_SUCH_MESSAGE, ApiError, Config, call, publish
+from jetstream.api import ApiError, publish
+from jetstream.connection import Connection
+from jetstream.last_message import last_message
+from jetstream.owners import Owners
+from jetstream.process import NOBODY, Holder, is_dead, this_process
 from jetstream.topology import LEASE_TTL
 from octonet.kernel.errors import Unavailable
 from octonet.kernel.ids import ProjectName
@@ -24,56 +24,50 @@ log = logging.getLogger("octonet.lane")
 _POLL = 0.1
 _RENEW = LEASE_TTL / 4
 _SAFE = LEASE_TTL * 0.9
+_SILENCE = _RENEW * 1.5
+"""Seconds without a renewal after which the lease itself is looked at."""
 
 
-class Holder(msgspec.Struct, frozen=True):
-    """Who holds a lease. `boot` and `process` let a worker on the same machine see that the holder is dead, without
-    waiting for the lease to run out."""
-
-    worker: str
-    host: str
-    boot: str
-    process: int
-    born: str
-
-
-class _Message(msgspec.Struct, frozen=True):
-    seq: int
-    data: str = ""
-
-
-class _Got(msgspec.Struct, frozen=True):
-    message: _Message
-
-
-_got = msgspec.json.Decoder(_Got)
 _holder = msgspec.json.Decoder(Holder)
-
-
-def this_process(worker: str) -> Holder:
-    """This process, as a holder."""
-    return Holder(worker, socket.gethostname(), _boot_id(), os.getpid(), _born(os.getpid()))
+_encode = msgspec.json.Encoder().encode
 
 
 class JetStreamLease:
-    """Implements `kernel.log.Lease`."""
+    """Implements `kernel.log.Lease`. `patience` says for how many seconds a free lease is left to others."""
 
-    def __init__(self, client: Client, project: ProjectName, worker: str) -> None:
+    def __init__(
+        self, client: Connection, project: ProjectName, worker: str, owners: Owners, patience: Callable[[], float]
+    ) -> None:
         self._client = client
+        self._project = project
+        self._owners = owners
+        self._patience = patience
+        self._resigned = False
         self._subject = subjects.lease(project)
         self._me = this_process(worker)
         self._sequence = 0
         self._until = 0.0
         self._renewal: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
 
     def held(self) -> bool:
         """See the port: the clock is read before each renewal is sent, so the promise is never too long."""
-        return self._now() < self._until
+        return self._loop.time() < self._until
 
     async def acquire(self) -> None:
         """See the port."""
         await self._stop_renewal()
-        while not await self.confirm():
+        self._resigned = False
+        free_since: float | None = None
+        while not self.held():
+            free_at = await self._look()
+            if free_at is None:
+                free_since = None
+            else:
+                now = self._loop.time()
+                free_since = now if free_since is None else free_since
+                if now - free_since >= self._patience() and await self._take(free_at):
+                    break
             await asyncio.sleep(_POLL)
         self._renewal = asyncio.create_task(self._renew(), name="lease renewal")
 
@@ -81,45 +75,56 @@ class JetStreamLease:
         """See the port."""
         if self.held():
             return True
+        if self._resigned:
+            return False
+        free_at = await self._free_at()
+        return free_at is not None and await self._take(free_at)
+
+    async def release(self) -> None:
+        """See the port: everybody hears of it, so that the next owner need not wait for the lease to run out."""
+        await self._stop_renewal()
+        held, self._resigned, self._until = self.held(), True, 0.0
+        if held:
+            try:
+                await self._publish(NOBODY)
+            except (ApiError, NatsError, TimeoutError) as problem:
+                log.debug("the lease will run out by itself: %s", problem or type(problem).__name__)
+
+    async def _look(self) -> int | None:
+        """As `_free_at`, without asking while an owner is heard of."""
+        return None if self._owners.silence(self._project) < _SILENCE else await self._free_at()
+
+    async def _free_at(self) -> int | None:
+        """The subject's last sequence when the lease may be taken, None while another worker lives, or nobody
+        knows."""
         try:
-            free_at = await self._free_at()
-            return free_at is not None and await self._put(free_at)
-        except (Unavailable, NatsError, TimeoutError) as problem:
+            sequence, body = await last_message(self._client, subjects.LEASES, self._subject)
+        except Unavailable as problem:
+            log.debug("lease: %s", problem)
+            return None
+        holder = _holder.decode(body) if body else NOBODY
+        return sequence if holder in (NOBODY, self._me) or is_dead(holder) else None
+
+    async def _take(self, expected: int) -> bool:
+        try:
+            return await self._put(expected)
+        except (NatsError, TimeoutError) as problem:
             log.debug("lease: %s", problem or type(problem).__name__)
             return False
 
-    async def release(self) -> None:
-        """See the port."""
-        await self._stop_renewal()
-        if self.held():
-            self._until = 0.0
-            try:
-                gone: Config = {"seq": self._sequence, "no_erase": True}
-                await call(self._client, f"STREAM.MSG.DELETE.{subjects.LEASES}", gone)
-            except (ApiError, Unavailable) as problem:
-                log.debug("the lease will run out by itself: %s", problem)
-
-    async def _free_at(self) -> int | None:
-        """The subject's last sequence when the lease may be taken, None while another worker lives."""
-        try:
-            body = await call(self._client, f"STREAM.MSG.GET.{subjects.LEASES}", {"last_by_subj": self._subject})
-        except ApiError as problem:
-            if problem.code == NO_SUCH_MESSAGE:
-                return 0
-            raise Unavailable(str(problem)) from problem
-        message = _got.decode(body).message
-        holder = _holder.decode(base64.b64decode(message.data))
-        return message.seq if holder == self._me or _is_dead(holder) else None
-
     async def _put(self, expected: int) -> bool:
-        before = self._now()
-        found = {headers.EXPECTED_LAST_SUBJECT_SEQUENCE: str(expected)}
+        before = self._loop.time()
+        self._sequence = expected
         try:
-            self._sequence = (await publish(self._client, self._subject, msgspec.json.encode(self._me), found, 1.0)).seq
+            self._sequence = await self._publish(self._me)
         except ApiError:
             return False
         self._until = before + _SAFE
         return True
+
+    async def _publish(self, holder: Holder) -> int:
+        found = {headers.EXPECTED_LAST_SUBJECT_SEQUENCE: str(self._sequence)}
+        return (await publish(self._client, self._subject, _encode(holder), found, 1.0)).seq
 
     async def _renew(self) -> None:
         while True:
@@ -137,31 +142,3 @@ class JetStreamLease:
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)
             self._renewal = None
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
-
-
-def _is_dead(holder: Holder) -> bool:
-    """Whether the holder was a process of this very machine and boot that is no more."""
-    if holder.host != socket.gethostname() or not holder.boot or holder.boot != _boot_id():
-        return False
-    return _born(holder.process) != holder.born
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
-def _born(process: int) -> str:
-    """The start time of a process in clock ticks since boot, empty when there is no such process."""
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return ""
-    fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] == "Z" else fields[19]

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 
 import msgspec
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from jetstream import headers
 from jetstream.api import ApiError, call
+from jetstream.connection import Connection, command
 from octonet.kernel.errors import Unavailable
 from octonet.kernel.log import LogGap, Recorded
 
@@ -33,15 +33,22 @@ _NANO = 1_000_000_000
 _LOOK = 0.5
 _RETRY = 0.2
 _V1_TOKENS = 9
+_LAST_STREAM = re.compile(rf"\r\n{headers.LAST_STREAM}: *(\d+)", re.IGNORECASE)
+_PENDING = re.compile(rf"\r\n{headers.PENDING_MESSAGES}: *(\d+)", re.IGNORECASE)
 
 
-class _State(msgspec.Struct, frozen=True):
-    first_seq: int
-    last_seq: int
+class State(msgspec.Struct, frozen=True):
+    """What a stream's leader says of it: its first and last sequence, both 0 before the first message, the messages
+    it holds, and those missing in between."""
+
+    messages: int
+    first: int = msgspec.field(name="first_seq")
+    last: int = msgspec.field(name="last_seq")
+    deleted: int = msgspec.field(name="num_deleted", default=0)
 
 
 class _Info(msgspec.Struct, frozen=True):
-    state: _State
+    state: State
 
 
 class _Consumer(msgspec.Struct, frozen=True):
@@ -55,13 +62,22 @@ _consumer = msgspec.json.Decoder(_Consumer)
 class StreamReader:
     """Reads one stream; every call of `read` is a reader of its own."""
 
-    def __init__(self, client: Client, stream: str) -> None:
+    def __init__(self, client: Connection, stream: str) -> None:
         self._client = client
         self._stream = stream
 
+    @property
+    def name(self) -> str:
+        """The stream's."""
+        return self._stream
+
     async def last(self) -> int:
         """The last sequence stored, as the stream's leader says; 0 for an empty stream."""
-        return _info.decode(await self._call(f"STREAM.INFO.{self._stream}")).state.last_seq
+        return (await self.state()).last
+
+    async def state(self) -> State:
+        """The stream's own account of itself. Raises `Unavailable`."""
+        return _info.decode(await self._call(f"STREAM.INFO.{self._stream}")).state
 
     async def read(self, after: int, until: int | None = None) -> AsyncIterator[list[Recorded]]:
         """See `kernel.log.Stream.read`."""
@@ -94,7 +110,7 @@ class _Silent(Exception):
 class _Tail:
     """One ephemeral consumer and what it has delivered but nobody has taken yet."""
 
-    def __init__(self, client: Client, stream: str, position: int) -> None:
+    def __init__(self, client: Connection, stream: str, position: int) -> None:
         self._client = client
         self._stream = stream
         self._position = position
@@ -111,9 +127,7 @@ class _Tail:
 
     async def open(self) -> None:
         self._inbox = self._client.new_inbox()
-        self._subscription = await self._client.subscribe(
-            self._inbox, cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
+        self._subscription = await self._client.listen(self._inbox, self._on_message)
         config = {
             "deliver_policy": "by_start_sequence",
             "opt_start_seq": self._position + 1,
@@ -132,7 +146,7 @@ class _Tail:
             raise Unavailable(f"no consumer on {self._stream}: {problem}") from problem
         self._name = _consumer.decode(body).name
         self._heard = self._loop.time()
-        await self._pull()
+        self._pull()
 
     async def take(self, until: int | None) -> list[Recorded]:
         """What has arrived, waiting for at least one message."""
@@ -147,23 +161,25 @@ class _Tail:
         self._buffer.clear()
         self._outstanding -= len(batch)
         if self._outstanding <= _PULL // 2 and (until is None or batch[-1].sequence < until):
-            await self._pull()
+            self._pull()
         return batch
 
     async def _wait(self) -> None:
         """Wait for a message, at most for a moment: a consumer that another connection made is gone with it."""
         self._wake = self._loop.create_future()
+        look = self._loop.call_later(_LOOK, self._stir)
         try:
-            await asyncio.wait_for(self._wake, _LOOK)
-        except TimeoutError:
-            if self._client.stats["reconnects"] != self._connections:
-                raise _Silent("the connection was lost meanwhile") from None
-            if self._loop.time() - self._heard > 2 * _HEARTBEAT:
-                raise _Silent(f"nothing heard for {2 * _HEARTBEAT} s") from None
+            await self._wake
         finally:
+            look.cancel()
             self._wake = None
+        if not self._buffer and self._broken is None:
+            if self._client.stats["reconnects"] != self._connections:
+                raise _Silent("the connection was lost meanwhile")
+            if self._loop.time() - self._heard > 2 * _HEARTBEAT:
+                raise _Silent(f"nothing heard for {2 * _HEARTBEAT} s")
 
-    async def _pull(self) -> None:
+    def _pull(self) -> None:
         wanted = _PULL - self._outstanding
         self._outstanding += wanted
         request = {
@@ -173,35 +189,47 @@ class _Tail:
             "idle_heartbeat": int(_HEARTBEAT * _NANO),
         }
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._name}"
-        await self._client.publish(subject, msgspec.json.encode(request), reply=self._inbox)
+        self._client.send(command(subject, self._inbox.encode(), msgspec.json.encode(request)))
 
-    async def _on_message(self, message: Msg) -> None:
+    def _on_message(self, reply: bytes, head: bytes, body: bytes) -> None:
         self._heard = self._loop.time()
-        if message.headers and headers.STATUS in message.headers and not message.reply.startswith("$JS.ACK"):
-            await self._on_status(message.headers)
+        if not reply.startswith(b"$JS.ACK"):
+            self._on_status(head.decode("utf-8", "replace"))
             return
-        sequence = _sequence(message.reply)
+        sequence = _sequence(reply)
         if sequence == self._position + 1:
             self._position = sequence
-            self._buffer.append(Recorded(sequence, message.data))
+            self._buffer.append(Recorded(sequence, body))
         elif sequence > self._position:
             self._broken = LogGap(
                 f"message {self._position + 1} of stream {self._stream} is missing, {sequence} came instead"
             )
         self._stir()
 
-    async def _on_status(self, found: dict[str, str]) -> None:
-        status = found[headers.STATUS]
+    def _on_status(self, head: str) -> None:
+        """A message of the server itself: ``NATS/1.0 <status> <description>`` and header lines."""
+        status, _, description = head.partition("\r\n")[0].removeprefix("NATS/1.0 ").partition(" ")
         if status == "100":
+            self._on_heartbeat(head)
             return
-        if status in ("404", "408", "409") and headers.PENDING_MESSAGES in found:
+        owed = _PENDING.search(head)
+        if status in ("404", "408", "409") and owed is not None:
             # The pull ran out of time or room: what it still owed will not come.
-            self._outstanding -= int(found[headers.PENDING_MESSAGES])
-            if self._outstanding <= _PULL // 2 and not self._buffer:
-                await self._pull()
+            self._outstanding -= int(owed[1])
+            if self._outstanding <= _PULL // 2 and not self._buffer and self._client.is_connected:
+                self._pull()
             return
-        self._broken = _Silent(f"status {status} {found.get('Description', '')}")
+        self._broken = _Silent(f"status {status} {description}")
         self._stir()
+
+    def _on_heartbeat(self, head: str) -> None:
+        """It says how far the consumer is, in order with what it delivers: what it has passed over is not there."""
+        passed = _LAST_STREAM.search(head)
+        if passed is not None and int(passed[1]) > self._position:
+            self._broken = LogGap(
+                f"message {self._position + 1} of stream {self._stream} is missing, nothing came up to {passed[1]}"
+            )
+            self._stir()
 
     def _stir(self) -> None:
         if self._wake is not None and not self._wake.done():
@@ -211,7 +239,7 @@ class _Tail:
         if self._subscription is None or self._client.is_closed:
             return
         try:
-            await self._subscription.unsubscribe()
+            await self._client.leave(self._subscription)
             if self._name and self._client.is_connected:
                 await self._client.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._name}")
         except NatsError as problem:
@@ -219,7 +247,7 @@ class _Tail:
             log.debug("leaving consumer %s to expire: %s", self._name, problem)
 
 
-def _sequence(reply: str) -> int:
+def _sequence(reply: bytes) -> int:
     """The stream sequence in an acknowledgement subject: version 1 has nine tokens, version 2 has two more in front."""
-    tokens = reply.split(".")
+    tokens = reply.split(b".")
     return int(tokens[5] if len(tokens) == _V1_TOKENS else tokens[7])

@@ -16,11 +16,13 @@ from pathlib import Path
 import msgspec
 
 from jetstream.endpoint import Endpoint
-from octonet.kernel.errors import Unavailable
+from octonet.kernel.errors import Invalid, Unavailable
 
 _PR_SET_PDEATHSIG = 1
 _READY_WITHIN = 15.0
 _STOP_WITHIN = 10.0
+LEAST_STORE = 64 * 1024**2
+"""Bytes a server must be allowed to store."""
 
 _CONFIG = """\
 # Written anew at each start.
@@ -37,7 +39,7 @@ jetstream {{
   sync_interval: always
   strict: true
   max_buffered_msgs: 50000
-}}
+{limit}}}
 """
 
 
@@ -54,8 +56,14 @@ class EmbeddedServer:
     """One nats-server over `<data>/nats`. Not more than one process starts it: the caller holds the directory's
     lock."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, max_store: int = 0) -> None:
+        """`max_store`: bytes all streams together may take; 0 leaves a quarter of what is free to others. Raises
+        `Invalid` for less than the streams of one project reserve."""
+        if max_store and max_store < LEAST_STORE:
+            raise Invalid(f"OCTONET_NATS_MAX_STORE is {max_store}, it must be at least {LEAST_STORE} bytes")
         self._directory = directory.absolute()
+        # A disk that runs full freezes the streams until a restart; a limit of the server's own only refuses.
+        self._limit = f"  max_file_store: {max_store}\n" if max_store else ""
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         self._password = ""
@@ -86,12 +94,12 @@ class EmbeddedServer:
         config = self._directory / "nats-server.conf"
         _write_private(config, self._config())
         self._process = subprocess.Popen(
-            [_binary(), "-c", str(config)],
+            [binary(), "-c", str(config)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         running = _Running(self.endpoint.url, "octonet", self._password, self._process.pid)
         _write_private(self._directory / "endpoint.json", msgspec.json.encode(running).decode())
@@ -133,6 +141,7 @@ class EmbeddedServer:
             pid=self._directory / "nats-server.pid",
             password=self._password,
             store=self._directory / "jetstream",
+            limit=self._limit,
         )
 
     def _log_end(self) -> str:
@@ -179,7 +188,8 @@ def _is_ours(process: int, directory: Path) -> bool:
     return state != "Z" and str(directory / "nats-server.conf").encode() in arguments
 
 
-def _binary() -> str:
+def binary() -> str:
+    """The path of the nats-server that belongs to this environment. Raises `Unavailable` where there is none."""
     beside = Path(sysconfig.get_path("scripts")) / "nats-server"
     if beside.exists():
         return str(beside)
@@ -213,6 +223,6 @@ def _write_private(path: Path, text: str) -> None:
 _libc = ctypes.CDLL(None)
 
 
-def _die_with_parent() -> None:
-    """In the child before exec: end gracefully when the thread that started it ends, also by kill -9."""
+def die_with_parent() -> None:
+    """In a child: end gracefully when the thread that started it ends, also by kill -9."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

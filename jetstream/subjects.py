@@ -9,6 +9,8 @@ from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
 
 LEASES: Final = "OCTO_LEASES"
 LEASE_SUBJECTS: Final = "octo.lease.*"
+WORKERS: Final = "OCTO_WORKERS"
+WORKER_SUBJECTS: Final = "octo.worker.*"
 
 
 def commands_stream(project: ProjectName) -> str:
@@ -29,6 +31,21 @@ def log_stream(project: ProjectName) -> str:
 def log(project: ProjectName) -> str:
     """Where log entries are appended: outside ``mostajs.``, closed to tenants."""
     return f"octo.log.{project}"
+
+
+def dead_letters_stream(project: ProjectName) -> str:
+    """The stream that holds the frames a project's lane could not read."""
+    return f"OCTO_DEAD_{project}"
+
+
+def dead_letters(project: ProjectName) -> str:
+    """Every dead letter of a project: outside ``mostajs.``, closed to tenants."""
+    return f"octo.dead.{project}.*"
+
+
+def dead_letter(project: ProjectName, frame: int) -> str:
+    """Where the one dead letter about this frame is stored."""
+    return f"octo.dead.{project}.{frame}"
 
 
 def feed_stream(project: ProjectName) -> str:
@@ -53,6 +70,16 @@ def fact(project: ProjectName, event: Event) -> str:
 def lease(project: ProjectName) -> str:
     """Where the lease of a project's lane is kept."""
     return f"octo.lease.{project}"
+
+
+def leased(subject: str) -> ProjectName:
+    """The project whose lease is kept at this subject."""
+    return ProjectName(subject.removeprefix("octo.lease."))
+
+
+def worker(name: str) -> str:
+    """Where a worker says that it lives."""
+    return f"octo.worker.{name}"
 
 
 def replies(process: str) -> str:

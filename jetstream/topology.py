@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-from nats.aio.client import Client
 
 from jetstream import subjects
 from jetstream.api import NO_SUCH_STREAM, ApiError, Config, call
+from jetstream.connection import Connection
 from octonet.kernel.errors import Unavailable
 from octonet.kernel.ids import ProjectName
 
@@ -16,6 +16,8 @@ _MIB = 1024**2
 
 LEASE_TTL = 4.0
 """Seconds a lease lives without renewal."""
+ENVELOPING = 1024
+"""Bytes of a message that headers may take: bodies leave them free."""
 
 
 class StreamLimits(msgspec.Struct, frozen=True):
@@ -24,6 +26,18 @@ class StreamLimits(msgspec.Struct, frozen=True):
     replicas: int = 1
     commands_max_bytes: int = 256 * _MIB
     commands_max_age_days: float = 7.0
+    dead_letters_max_bytes: int = 16 * _MIB
+    dead_letters_max_age_days: float = 30.0
+    largest_message: int = 8 * _MIB
+    """Bytes the server lets one message have, headers included."""
+
+    def within(self, store: int) -> StreamLimits:
+        """The same limits, for a server that may store this many bytes in all (0: as many as it likes): what streams
+        reserve must leave the log its room."""
+        if not store:
+            return self
+        commands = min(self.commands_max_bytes, max(store // 16, 16 * _MIB))
+        return msgspec.structs.replace(self, commands_max_bytes=commands)
 
 
 def lease_stream(limits: StreamLimits) -> Config:
@@ -41,8 +55,13 @@ def lease_stream(limits: StreamLimits) -> Config:
     }
 
 
+def worker_stream(limits: StreamLimits) -> Config:
+    """One message per worker that lives."""
+    return {**lease_stream(limits), "name": subjects.WORKERS, "subjects": [subjects.WORKER_SUBJECTS]}
+
+
 def project_streams(project: ProjectName, limits: StreamLimits) -> list[Config]:
-    """The three streams of a project: commands, log, facts."""
+    """The four streams of a project: commands, log, facts, dead letters."""
     return [
         {
             "name": subjects.commands_stream(project),
@@ -52,6 +71,8 @@ def project_streams(project: ProjectName, limits: StreamLimits) -> list[Config]:
             "retention": "limits",
             "max_age": int(limits.commands_max_age_days * _DAY),
             "max_bytes": limits.commands_max_bytes,
+            # Whatever a lane may have to put aside fits a dead letter, headers and all.
+            "max_msg_size": limits.largest_message - ENVELOPING,
             # A full stream refuses new commands of this project; it never drops old ones undecided.
             "discard": "new",
             "duplicate_window": 120 * _SECOND,
@@ -79,10 +100,26 @@ def project_streams(project: ProjectName, limits: StreamLimits) -> list[Config]:
             "compression": "s2",
             "duplicate_window": 120 * _SECOND,
         },
+        dead_letters_stream(project, limits),
     ]
 
 
-async def ensure(client: Client, config: Config) -> None:
+def dead_letters_stream(project: ProjectName, limits: StreamLimits) -> Config:
+    """What cannot be read is put aside, the oldest letters making room for new ones: it is never full."""
+    return {
+        "name": subjects.dead_letters_stream(project),
+        "subjects": [subjects.dead_letters(project)],
+        "storage": "file",
+        "num_replicas": limits.replicas,
+        "retention": "limits",
+        "max_age": int(limits.dead_letters_max_age_days * _DAY),
+        "max_bytes": max(limits.dead_letters_max_bytes, 2 * limits.largest_message),
+        "discard": "old",
+        "duplicate_window": 120 * _SECOND,
+    }
+
+
+async def ensure(client: Connection, config: Config) -> None:
     """Make the stream, or bring its settings in line. Raises `Unavailable` with a sentence when the server will not."""
     name = config["name"]
     try:
@@ -98,8 +135,14 @@ async def ensure(client: Client, config: Config) -> None:
         raise Unavailable(f"the stream {name} cannot be set up: {problem}", code="NATS_UNSUITABLE") from problem
 
 
-async def ensure_project(client: Client, project: ProjectName, limits: StreamLimits) -> None:
-    """Everything one project needs."""
+async def ensure_shared(client: Connection, limits: StreamLimits) -> None:
+    """What all projects share: who works, and who owns what."""
     await ensure(client, lease_stream(limits))
+    await ensure(client, worker_stream(limits))
+
+
+async def ensure_project(client: Connection, project: ProjectName, limits: StreamLimits) -> None:
+    """Everything one project needs of its own."""
+    limits = msgspec.structs.replace(limits, largest_message=client.max_payload)
     for config in project_streams(project, limits):
         await ensure(client, config)

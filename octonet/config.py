@@ -48,6 +48,13 @@ class Settings(msgspec.Struct, frozen=True):
     schemas_path: Annotated[
         str, _setting("SCHEMAS_PATH", "Schema files, or directories of `*.json`, separated by commas")
     ] = "schemas.json"
+    projects_tree: Annotated[
+        str,
+        _setting(
+            "MOSTA_PROJECTS",
+            "The file of further projects; empty: `projects-tree.json` of the working directory, if any",
+        ),
+    ] = ""
     data_dir: Annotated[
         str, _setting("OCTONET_DATA_DIR", "Where the embedded nats-server, keys and SQLite files live")
     ] = "./data"
@@ -56,6 +63,13 @@ class Settings(msgspec.Struct, frozen=True):
     ] = ""
     nats_user: Annotated[str, _setting("NATS_USER", "User at the external nats-server")] = ""
     nats_password: Annotated[str, _setting("NATS_PASSWORD", "Password at the external nats-server")] = ""
+    nats_max_store: Annotated[
+        int,
+        _setting(
+            "OCTONET_NATS_MAX_STORE",
+            "Bytes the embedded nats-server may store, at least 64 MiB; 0: three quarters of the free disk",
+        ),
+    ] = 0
     nats_replicas: Annotated[int, _setting("OCTONET_NATS_REPLICAS", "Copies of each stream (1, 3 or 5)")] = 1
     host: Annotated[str, _setting("OCTONET_HOST", "Address the HTTP doors listen on")] = "127.0.0.1"
     port: Annotated[int, _setting("MOSTA_NET_PORT", "Port of the HTTP doors; 0 takes a free one")] = 4488

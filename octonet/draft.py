@@ -13,9 +13,10 @@ import msgspec
 
 from octonet.kernel import options_parse
 from octonet.kernel.envelope import Actor, Envelope
+from octonet.kernel.errors import invalid
 from octonet.kernel.ids import CommandId, EntityId, uuid7
 from octonet.kernel.instant import iso
-from octonet.kernel.operation import Command, Request
+from octonet.kernel.operation import Command, Raw, Request
 from octonet.kernel.schema import EntitySchema, Schemas
 from octonet.kernel.sealing import seal_row
 from octonet.project import Project
@@ -56,7 +57,7 @@ class CommandDraft:
     """Implements `kernel.envelope.Draft`. `id` and `shown` (relations to populate in the answer) are known once the
     envelope was made."""
 
-    __slots__ = ("_actor", "_command", "_entropy", "_home", "_request", "_schema", "id", "shown")
+    __slots__ = ("_actor", "_command", "_entropy", "_expected", "_home", "_request", "_schema", "id", "once", "shown")
 
     def __init__(
         self,
@@ -73,7 +74,9 @@ class CommandDraft:
         self._request = request
         self._actor = actor
         self._entropy = entropy
-        self.id = CommandId("")
+        self.once = home.idempotency.once(actor, request)
+        self._expected = _expected(request.expected_version)
+        self.id = CommandId("") if self.once is None else self.once.command
         self.shown: tuple[str, ...] = ()
 
     def envelope(self, at: int) -> Envelope[Command]:
@@ -84,5 +87,18 @@ class CommandDraft:
         self.shown = options_parse.relations(schema, self._request.relations)
         if schema.secrets:
             parsed = parsed.sealed(lambda row: seal_row(home.sealer, schema, "", row))
+        if self.once is not None:
+            return Envelope(self.id, at, self._actor, parsed, self.once.fingerprint, self._expected)
         self.id = CommandId(door.new_id())
-        return Envelope(self.id, at, self._actor, parsed)
+        return Envelope(self.id, at, self._actor, parsed, expected=self._expected)
+
+
+def _expected(given: Raw) -> int | None:
+    """The version that the row must have; ``*`` stands for any, as 0 does in an envelope."""
+    if given is msgspec.UNSET or given is None:
+        return None
+    if given == "*":
+        return 0
+    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+        raise invalid("$.expectedVersion", "must be a version, a whole number from 1, or '*'", code="INVALID_VERSION")
+    return given

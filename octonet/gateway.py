@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from functools import cache
+from operator import attrgetter
 
 import msgspec
 
 from octonet.draft import CommandDraft, Entropy
 from octonet.kernel.envelope import Actor
-from octonet.kernel.errors import Invalid, Kind, NotFound, OctonetError, OutcomeUnknown, invalid
+from octonet.kernel.errors import Conflict, Invalid, Kind, NotFound, OctonetError, OutcomeUnknown, Unavailable, invalid
 from octonet.kernel.ids import CommandId, ProjectName
 from octonet.kernel.log import Outcome, Rejection, Verdict
-from octonet.kernel.operation import Answer, Command, Operation, Query, Request, Result
-from octonet.kernel.position import encode as encode_position
+from octonet.kernel.operation import Answer, Command, Operation, Query, Raw, Request, Result
 from octonet.kernel.schema import EntitySchema
 from octonet.project import Project, Projects
 from projections.engine.hub import Hub
 
 log = logging.getLogger("octonet.gateway")
+
+_LOOK = 0.01
+"""Seconds between two looks at how far the database has come."""
 
 _row = msgspec.json.Decoder(dict)
 _json = msgspec.json.Encoder()
@@ -36,6 +41,11 @@ class Written(msgspec.Struct, frozen=True):
     position: str
     """The token of the outcome's place in history."""
 
+    @property
+    def version(self) -> int:
+        """Of the row in `data`; 0 where there is none."""
+        return self.outcome.version if self.operation.result is Result.ROW else 0
+
 
 class Read(msgspec.Struct, frozen=True):
     """What a query's caller is told."""
@@ -43,6 +53,11 @@ class Read(msgspec.Struct, frozen=True):
     operation: type[Query]
     schema: EntitySchema
     answer: Answer
+
+    @property
+    def version(self) -> int:
+        """Of the row that was asked for by its id, else 0."""
+        return self.answer.version
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -62,7 +77,9 @@ class Gateway:
         commands: Mapping[str, type[Command]],
         queries: Mapping[str, type[Query]],
         patience: float = 30.0,
+        longest_wait: float = 2.0,
     ) -> None:
+        self._longest_wait = longest_wait
         self._projects = projects
         self._commands = commands
         self._queries = queries
@@ -92,6 +109,8 @@ class Gateway:
         if operation is None:
             raise Invalid(f"there is no operation {request.op!r}", code="UNKNOWN_OP")
         _refuse_more(operation, request)
+        if request.min_position is not msgspec.UNSET:
+            await self.reach(home, request.min_position)
         command = self._commands.get(request.op)
         if command is not None:
             return await self._write(home, command, schema, request, actor)
@@ -107,6 +126,19 @@ class Gateway:
         """Answer a prepared query."""
         home, schema = prepared.home, prepared.schema
         return Read(type(prepared.query), schema, await prepared.query.answer(home.database, schema, home.schemas))
+
+    async def reach(self, home: Project, token: Raw) -> None:
+        """Wait until reads of the project see everything up to a position that some write was answered with. Raises
+        `Invalid` with code INVALID_POSITION, `Unavailable` with code POSITION_NOT_REACHED when it takes too long."""
+        if not isinstance(token, str):
+            raise invalid("$.minPosition", "must be a position", code="INVALID_POSITION")
+        entry = home.positions.decode(token, "$.minPosition").entry
+        deadline = time.monotonic() + self._longest_wait
+        while (await home.database.checkpoint()).entry < entry:
+            if time.monotonic() > deadline:
+                sentence = "what was written up to this position cannot be read here yet"
+                raise Unavailable(sentence, code="POSITION_NOT_REACHED")
+            await asyncio.sleep(_LOOK)
 
     def _prepare(self, home: Project, schema: EntitySchema, request: Request) -> Prepared:
         query = self._queries[request.op]
@@ -125,13 +157,16 @@ class Gateway:
     ) -> Written:
         draft = CommandDraft(home, command, schema, request, actor, self._entropy)
         outcome = await self._outcome(home, draft)
+        if draft.once is not None and outcome.fingerprint != draft.once.fingerprint:
+            sentence = "this idempotency key was used before, for another request"
+            raise Conflict(sentence, code="IDEMPOTENCY_KEY_REUSED")
         if outcome.verdict is Verdict.REJECTED:
             assert outcome.rejection is not None
             raise _refusal(outcome.rejection)
         data = outcome.data
         if data is not None and command.result is Result.ROW and (draft.shown or schema.secrets):
             data = await self._public(home, schema, draft.shown, data)
-        return Written(command, schema, outcome, data, encode_position(home.name, outcome.position))
+        return Written(command, schema, outcome, data, home.positions.encode(outcome.position))
 
     async def _outcome(self, home: Project, draft: CommandDraft) -> Outcome:
         try:
@@ -162,19 +197,32 @@ def _entity(home: Project, request: Request) -> EntitySchema:
     return schema
 
 
+class _NotTaken(msgspec.Struct, frozen=True):
+    """The members of a request that an operation has no use for."""
+
+    names: tuple[str, ...]
+    """On the wire."""
+    read: Callable[[Request], tuple[object, ...]]
+    absent: tuple[object, ...]
+    """What `read` finds where none of them was given."""
+
+
 @cache
-def _not_taken(operation: type[Operation]) -> tuple[tuple[str, str], ...]:
-    """The members of a request that this operation has no use for: attribute, name on the wire."""
-    taken = {"op", "entity", *operation.needs, *operation.takes}
-    fields = msgspec.structs.fields(Request)
-    return tuple((field.name, field.encode_name) for field in fields if field.encode_name not in taken)
+def _not_taken(operation: type[Operation]) -> _NotTaken:
+    fields = [field for field in msgspec.structs.fields(Request) if field.encode_name not in operation.accepts()]
+    names = tuple(field.encode_name for field in fields)
+    # The entity is read too: with two names or more, what is read is a tuple.
+    read = attrgetter("entity", *(field.name for field in fields))
+    return _NotTaken(names, lambda request: read(request)[1:], (msgspec.UNSET,) * len(names))
 
 
 def _refuse_more(operation: type[Operation], request: Request) -> None:
     """What would be ignored is refused: the caller meant something by it."""
-    for name, member in _not_taken(operation):
-        if getattr(request, name) is not msgspec.UNSET:
-            raise invalid(f"$.{member}", f"is not taken by {operation.op()}", code="UNKNOWN_MEMBER")
+    more = _not_taken(operation)
+    found = more.read(request)
+    if found != more.absent:
+        name = next(name for name, value in zip(more.names, found, strict=True) if value is not msgspec.UNSET)
+        raise invalid(f"$.{name}", f"is not taken by {operation.op()}", code="UNKNOWN_MEMBER")
 
 
 def _refusal(rejection: Rejection) -> OctonetError:

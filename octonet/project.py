@@ -7,12 +7,14 @@ from typing import Protocol
 
 import msgspec
 
+from octonet.access.idempotency import Idempotency
 from octonet.kernel.catch_up import CatchUp
 from octonet.kernel.envelope import Draft
 from octonet.kernel.errors import NotFound
 from octonet.kernel.ids import ProjectName
 from octonet.kernel.log import Outcome
 from octonet.kernel.operation import Command, Limits
+from octonet.kernel.position import Positions
 from octonet.kernel.schema import Schemas
 from octonet.kernel.sealing import Sealer
 from octonet.kernel.storage import Database
@@ -39,6 +41,8 @@ class Project(msgspec.Struct, frozen=True):
     history: CatchUp
     hub: Hub
     sealer: Sealer
+    positions: Positions
+    idempotency: Idempotency
     limits: Limits = Limits()
 
 
@@ -49,10 +53,14 @@ class Projects:
         self._by_name = {project.name: project for project in projects}
 
     def __iter__(self) -> Iterator[Project]:
-        return iter(self._by_name.values())
+        return iter(list(self._by_name.values()))
 
     def __contains__(self, name: object) -> bool:
         return name in self._by_name
+
+    def put(self, project: Project) -> None:
+        """Serve a project from now on, in place of one of the same name."""
+        self._by_name[project.name] = project
 
     def get(self, name: ProjectName) -> Project:
         """The project of this name. Raises `NotFound` with code UNKNOWN_PROJECT."""

@@ -9,17 +9,16 @@ from jetstream.connection import connect
 from jetstream.endpoint import Endpoint
 from jetstream.log import JetStreamLog
 from octonet import dialects
-from octonet.access.sealing import AesSealer, project_key
-from octonet.app import load_schemas
+from octonet.access.sealing import AesSealer, derived, project_key
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
 from octonet.kernel.chain import Assembler, Link
-from octonet.kernel.errors import Conflict, Invalid, NotFound, OctonetError
-from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
+from octonet.kernel.errors import Conflict, Invalid, OctonetError
 from octonet.kernel.instant import milliseconds
 from octonet.kernel.log import Batch, Stream
-from octonet.kernel.position import decode
+from octonet.kernel.position import Positions
 from octonet.kernel.storage import DatabaseOptions, Strategy
+from octonet.project_files import choose, load_projects
 from projections.engine.fold import Fold
 
 
@@ -32,27 +31,30 @@ class Replayed(msgspec.Struct, frozen=True):
 
 
 async def replay(
-    settings: Settings, endpoint: Endpoint, project: str, dialect: str, uri: str, until: str | None, quiet: bool
+    settings: Settings, endpoint: Endpoint, project: str, dialect: str | None, uri: str, until: str | None, quiet: bool
 ) -> Replayed:
-    """Fold from the target's checkpoint to the end, or to `until` (a position token or an ISO-8601 time)."""
-    if project != DEFAULT_PROJECT:
-        raise NotFound(f"there is no project {project!r}", code="UNKNOWN_PROJECT")
-    if dialect == settings.dialect and uri in (settings.uri, settings.database_uri()):
-        raise Conflict("that is the project's own database: replay fills another one")
-    name = ProjectName(project)
-    schemas = load_schemas(settings.schemas_path)
+    """Fold from the target's checkpoint to the end, or to `until` (a position token or an ISO-8601 time). Without a
+    `dialect` the scheme of the uri tells it, or else it is the project's own."""
+    projects = load_projects(settings)
+    found = choose(projects, project)[0]
+    name, schemas = found.name, found.schemas
+    dialect = dialect or _dialect_of(uri) or found.dialect
+    for other in projects:
+        if (dialect, uri) == (other.dialect, other.uri):
+            raise Conflict(f"that is the own database of project {other.name}: replay fills another one")
     client = await connect(endpoint, "octonet replay")
     try:
         log = JetStreamLog(client, name)
         last = await log.last()
-        end = last if until is None else await _end(log, name, until, last)
+        key = project_key(DataDirectory(settings.data_dir).keys, name)
+        end = last if until is None else await _end(log, Positions(name, derived(key, "positions")), until, last)
         database = await dialects.find(dialect).open(uri, schemas, DatabaseOptions(show_sql=settings.show_sql))
         try:
             await database.migrate(schemas, Strategy.UPDATE)
             before = (await database.checkpoint()).entry
             if before > end:
                 raise Conflict(f"that database is at log entry {before} already, after the end asked for ({end})")
-            sealer = AesSealer(project_key(DataDirectory(settings.data_dir).keys, name))
+            sealer = AesSealer(key)
             with tqdm(total=end, initial=before, unit="entry", desc="replay", disable=quiet) as bar:
 
                 def tick(link: Link) -> None:
@@ -66,9 +68,16 @@ async def replay(
         await client.close()
 
 
-async def _end(log: Stream, project: ProjectName, until: str, last: int) -> int:
+def _dialect_of(uri: str) -> str | None:
+    """The dialect that an address names by its scheme, as in ``postgresql+asyncpg://``."""
+    scheme, colon, _ = uri.partition(":")
+    known = (name for name in dialects.known() if scheme.partition("+")[0] in (name, f"{name}ql"))
+    return next(known, None) if colon else None
+
+
+async def _end(log: Stream, positions: Positions, until: str, last: int) -> int:
     try:
-        position = decode(project, until)
+        position = positions.decode(until)
     except OctonetError:
         return await _entry_before(log, milliseconds(until, "--until"), last)
     if position.entry > last:

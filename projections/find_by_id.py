@@ -37,11 +37,11 @@ class FindById(Query, frozen=True, tag="findById"):
         return cls(schema.name, entity_id(request.id), reading)
 
     async def answer(self, source: Source, schema: EntitySchema, schemas: Schemas) -> Answer:
-        row = await source.get(schema, self.id, self.reading.page.options)
-        if row is None:
+        found = await source.get(schema, self.id, self.reading.page.options)
+        if found is None:
             return Answer()
-        rows = await finish(source, schema, schemas, self.reading, [row])
-        return Answer(row=rows[0])
+        rows = await finish(source, schema, schemas, self.reading, [found.state])
+        return Answer(row=rows[0], version=found.version)
 
 
 def _reading(schema: EntitySchema, request: Request) -> Reading:

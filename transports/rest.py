@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-from aiohttp import web
 
 from octonet.gateway import Gateway, Prepared, Read, Written
 from octonet.kernel.errors import invalid
 from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
 from octonet.kernel.operation import Raw, Request
 from octonet.kernel.schema import Schemas
-from octonet.transport import Handler, HttpSettings
-from transports.engine import coerce, orm_response, render, routes
-from transports.engine.caller import BELOW, PROJECT, actor, project_of
+from octonet.transport import HttpDoor, HttpSettings, Incoming, Reply
+from transports.engine import coerce, conditions, orm_response, routes
+from transports.engine.caller import actor, project_of
 from transports.engine.describe import Description
 from transports.engine.render import Refused
 from transports.engine.routes import Content
@@ -32,7 +31,7 @@ class Rest:
     name = _NAME
     default_path = "/api/v1"
 
-    def mount(self, gateway: Gateway, settings: HttpSettings) -> Mapping[str, Handler]:
+    def mount(self, gateway: Gateway, settings: HttpSettings) -> Mapping[str, HttpDoor]:
         """See `HttpTransport`."""
         path = settings.path or self.default_path
         door = _Door(gateway, path)
@@ -49,17 +48,18 @@ class _Door:
         self._description = Description(gateway.operations, path)
         self._prepared: dict[tuple[str, str, str], Prepared] = {}
 
-    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def serve(self, incoming: Incoming) -> Reply:
         """One request. A page that was asked for before, word for word, is not parsed again."""
-        if "?" in request.raw_path:
-            prepared = self._prepared.get(_key(request))
-            if prepared is not None and request.method == "GET" and self._is_current(prepared):
-                return self._answer(request, await self._gateway.ask(prepared), 200)
-        method = "GET" if request.method == "HEAD" else request.method
-        pairs = coerce.query_pairs(request.raw_path)
-        project = project_of(request, pairs.pop("project", None))
+        if "?" in incoming.target:
+            prepared = self._prepared.get(_key(incoming))
+            conditional = conditions.named(incoming.headers)
+            if prepared is not None and incoming.method == "GET" and self._is_current(prepared) and not conditional:
+                return self._answer(incoming, await self._gateway.ask(prepared), 200)
+        method = "GET" if incoming.method == "HEAD" else incoming.method
+        pairs = coerce.query_pairs(incoming.target)
+        project = project_of(incoming, pairs.pop("project", None))
         schemas = self._gateway.project(project).schemas
-        below = coerce.segments(request[BELOW])
+        below = coerce.segments(incoming.below)
         if below and schemas.find(below[0]) is None:
             if project == DEFAULT_PROJECT and self._is_project(below[0]):
                 project = ProjectName(below.pop(0))
@@ -72,33 +72,35 @@ class _Door:
             return _overview(method, None, schemas)
         if method == "OPTIONS":
             return _options(routes.allow(self._catalog, below))
-        return await self._run(request, project, below[0], routes.find(self._catalog, method, below), pairs)
+        return await self._run(incoming, project, below[0], routes.find(self._catalog, method, below), pairs)
 
-    async def describe(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def describe(self, incoming: Incoming) -> Reply:
         """The OpenAPI document of the project."""
-        if request.method not in ("GET", "HEAD"):
+        if incoming.method not in ("GET", "HEAD"):
             raise Refused(405, "METHOD_NOT_ALLOWED", "the description can only be read", {"Allow": "GET, HEAD"})
-        project = project_of(request)
-        return render.reply(self._description.document(project, self._gateway.project(project).schemas))
+        project = project_of(incoming)
+        return Reply(self._description.document(project, self._gateway.project(project).schemas))
 
     def _is_project(self, name: str) -> bool:
         return not name.startswith("_") and name in self._gateway.projects()
 
     async def _run(
         self,
-        request: web.BaseRequest,
+        incoming: Incoming,
         project: ProjectName,
         entity: str,
         route: routes.Route,
         pairs: Mapping[str, str],
-    ) -> web.StreamResponse:
-        wish = await _request(request, entity, route, pairs)
-        if pairs and request.method == "GET":
+    ) -> Reply:
+        wish = _request(incoming, entity, route, pairs)
+        if conditions.named(incoming.headers):
+            wish = conditions.add(wish, route.operation, incoming.headers)
+        elif pairs and incoming.method == "GET":
             prepared = self._gateway.prepare(project, wish)
             if prepared is not None:
-                self._keep(_key(request), prepared)
-                return self._answer(request, await self._gateway.ask(prepared), route.status)
-        return self._answer(request, await self._gateway.execute(project, wish, actor(request, _NAME)), route.status)
+                self._keep(_key(incoming), prepared)
+                return self._answer(incoming, await self._gateway.ask(prepared), route.status)
+        return self._answer(incoming, await self._gateway.execute(project, wish, actor(incoming, _NAME)), route.status)
 
     def _is_current(self, prepared: Prepared) -> bool:
         """Whether the project is still the one that the query was checked against."""
@@ -111,23 +113,27 @@ class _Door:
             self._prepared[key] = prepared
 
     @staticmethod
-    def _answer(request: web.BaseRequest, result: Read | Written, status: int) -> web.StreamResponse:
-        strict = _STRICT in request.headers.get("Prefer", "").lower()
+    def _answer(incoming: Incoming, result: Read | Written, status: int) -> Reply:
+        strict = _STRICT in incoming.headers.get("prefer", "").lower()
         if strict and orm_response.missing(result):
             message = f"no {result.schema.name} is like that"
             raise Refused(404, "NOT_FOUND", message, {"Preference-Applied": _STRICT})
-        extra = {"Octonet-Position": result.position} if isinstance(result, Written) else None
+        headers = {}
+        if isinstance(result, Written):
+            headers["Octonet-Position"] = result.position
+        if result.version:
+            headers["ETag"] = conditions.etag(result.version)
         if strict:
-            extra = {**(extra or {}), "Preference-Applied": _STRICT}
-        return render.reply(orm_response.encode(result), status, extra)
+            headers["Preference-Applied"] = _STRICT
+        return Reply(orm_response.encode(result), status, headers)
 
 
-def _key(request: web.BaseRequest) -> tuple[str, str, str]:
+def _key(incoming: Incoming) -> tuple[str, str, str]:
     """What a prepared page depends on: the address, and the project as path and header name it."""
-    return request.raw_path, request.get(PROJECT, DEFAULT_PROJECT), request.headers.get("X-Project", "")
+    return incoming.target, incoming.project, incoming.headers.get("x-project", "")
 
 
-async def _request(request: web.BaseRequest, entity: str, route: routes.Route, pairs: Mapping[str, str]) -> Request:
+def _request(incoming: Incoming, entity: str, route: routes.Route, pairs: Mapping[str, str]) -> Request:
     op = route.operation.op()
     content = route.content
     if not pairs:
@@ -135,12 +141,12 @@ async def _request(request: web.BaseRequest, entity: str, route: routes.Route, p
             return Request(op, entity, msgspec.UNSET if route.id is None else route.id)
         if content is Content.ENTITY:
             id: Raw = msgspec.UNSET if route.id is None else route.id
-            return Request(op, entity, id, data=await coerce.body(request))
+            return Request(op, entity, id, data=coerce.body(incoming))
     found: dict[str, Raw] = {}
     if content is Content.ENTITY:
-        found["data"] = await coerce.body(request)
+        found["data"] = coerce.body(incoming)
     elif content is Content.MEMBERS:
-        found = coerce.members(route.operation, await coerce.body(request))
+        found = coerce.members(route.operation, coerce.body(incoming))
     coerce.merge(found, coerce.parameters(route.operation, pairs))
     if route.id is not None:
         if "id" in found:
@@ -149,7 +155,7 @@ async def _request(request: web.BaseRequest, entity: str, route: routes.Route, p
     return coerce.request(op, entity, found)
 
 
-def _overview(method: str, project: ProjectName | None, schemas: Schemas) -> web.Response:
+def _overview(method: str, project: ProjectName | None, schemas: Schemas) -> Reply:
     """The names of a project's entities, as answered where a path stops short of one."""
     if method == "OPTIONS":
         return _options(_READ_ONLY)
@@ -159,11 +165,11 @@ def _overview(method: str, project: ProjectName | None, schemas: Schemas) -> web
     told: dict[str, object] = {"status": "ok", "data": names}
     if project is not None:
         told |= {"project": project, "schemas": names}
-    return render.reply(msgspec.json.encode(told))
+    return Reply(msgspec.json.encode(told))
 
 
-def _options(allowed: str) -> web.Response:
-    return web.Response(status=204, headers={"Allow": allowed, "Server": "octonet"})
+def _options(allowed: str) -> Reply:
+    return Reply(status=204, headers={"Allow": allowed})
 
 
 TRANSPORT = Rest()

@@ -13,10 +13,10 @@ from octonet.kernel.errors import invalid
 from octonet.kernel.ids import ProjectName
 from octonet.kernel.position import Position
 from octonet.kernel.schema import Schemas
-from octonet.transport import Handler, HttpSettings
+from octonet.transport import HttpDoor, HttpSettings, Incoming, Stream
 from projections.engine.live import Interest
-from transports.engine import coerce, cors, frames, wish
-from transports.engine.caller import BELOW, project_of
+from transports.engine import coerce, frames, wish
+from transports.engine.caller import project_of
 from transports.engine.outlet import Outlet
 from transports.engine.render import Refused
 
@@ -49,18 +49,17 @@ class Sse:
     def __init__(self) -> None:
         self._open: set[Outlet] = set()
 
-    def mount(self, gateway: Gateway, settings: HttpSettings) -> Mapping[str, Handler]:
+    def mount(self, gateway: Gateway, settings: HttpSettings) -> Mapping[str, HttpDoor]:
         """See `HttpTransport`."""
 
-        async def serve(request: web.BaseRequest) -> web.StreamResponse:
-            if request.method not in ("GET", "HEAD"):
+        async def serve(request: web.BaseRequest, incoming: Incoming) -> web.StreamResponse:
+            if incoming.method not in ("GET", "HEAD"):
                 raise Refused(405, "METHOD_NOT_ALLOWED", f"only {_ALLOW} are possible here", {"Allow": _ALLOW})
-            if request[BELOW].strip("/"):
+            if incoming.below.strip("/"):
                 raise Refused(404, "NOT_FOUND", "the events have no parts; choose with ?entity=")
-            asked = _asked(gateway, request)
-            return await self._stream(gateway, settings, request, asked)
+            return await self._stream(gateway, settings, request, incoming)
 
-        return {settings.path or self.default_path: serve}
+        return {settings.path or self.default_path: Stream(serve)}
 
     async def close(self) -> None:
         """End every stream with a comment."""
@@ -68,9 +67,10 @@ class Sse:
             outlet.over.set()
 
     async def _stream(
-        self, gateway: Gateway, settings: HttpSettings, request: web.BaseRequest, asked: _Asked
+        self, gateway: Gateway, settings: HttpSettings, request: web.BaseRequest, incoming: Incoming
     ) -> web.StreamResponse:
-        response = web.StreamResponse(headers={**_HEADERS, **cors.granted(request)})
+        asked = _asked(gateway, incoming)
+        response = web.StreamResponse(headers={**_HEADERS, **incoming.shared})
         if request.method == "HEAD":
             return response
         chunked = request.version >= HttpVersion11
@@ -107,18 +107,19 @@ async def _stay(outlet: Outlet, beat: bytes, every: float) -> None:
             outlet.write(beat)
 
 
-def _asked(gateway: Gateway, request: web.BaseRequest) -> _Asked:
-    pairs = coerce.query_pairs(request.raw_path)
+def _asked(gateway: Gateway, incoming: Incoming) -> _Asked:
+    pairs = coerce.query_pairs(incoming.target)
     for name in pairs:
         if name not in _PARAMETERS:
             raise invalid(f"?{name}", "is not a parameter of the event stream", code="UNKNOWN_PARAMETER")
-    project = project_of(request, pairs.get("project"))
-    schemas = gateway.project(project).schemas
+    project = project_of(incoming, pairs.get("project"))
+    home = gateway.project(project)
+    schemas = home.schemas
     where = coerce.json_text(pairs["filter"], "$.filter") if "filter" in pairs else msgspec.UNSET
     # A browser that reconnects repeats the address it was given, and adds how far it got.
-    token = request.headers.get("Last-Event-ID") or pairs.get("after")
+    token = incoming.headers.get("last-event-id") or pairs.get("after")
     entities = coerce.names(pairs.get("entity", ""))
-    return _Asked(project, schemas, wish.interest(schemas, entities, where), wish.after(project, token))
+    return _Asked(project, schemas, wish.interest(schemas, entities, where), wish.after(home.positions, token))
 
 
 def _greeting(schemas: Schemas) -> bytes:

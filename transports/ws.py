@@ -9,13 +9,14 @@ from aiohttp import web
 
 from octonet.gateway import Gateway
 from octonet.kernel.errors import invalid
-from octonet.transport import Handler, HttpSettings
+from octonet.transport import HttpDoor, HttpSettings, Incoming, Stream
 from transports.engine import coerce
-from transports.engine.caller import BELOW, project_of
+from transports.engine.caller import actor, project_of
 from transports.engine.conversation import Conversation
 from transports.engine.render import Refused
 from transports.engine.wish import after
 
+_NAME = "ws"
 _PARAMETERS = frozenset({"events", "after", "project"})
 _EVENTS = ("all", "none")
 
@@ -23,39 +24,39 @@ _EVENTS = ("all", "none")
 class Ws:
     """The WebSocket door."""
 
-    name = "ws"
+    name = _NAME
     default_path = "/ws"
 
     def __init__(self) -> None:
         self._open: set[Conversation] = set()
 
-    def mount(self, gateway: Gateway, settings: HttpSettings) -> Mapping[str, Handler]:
+    def mount(self, gateway: Gateway, settings: HttpSettings) -> Mapping[str, HttpDoor]:
         """See `HttpTransport`."""
 
-        async def serve(request: web.BaseRequest) -> web.StreamResponse:
-            if request[BELOW].strip("/"):
+        async def serve(request: web.BaseRequest, incoming: Incoming) -> web.StreamResponse:
+            if incoming.below.strip("/"):
                 raise Refused(404, "NOT_FOUND", "the socket has no parts")
-            if request.method != "GET" or request.headers.get("Upgrade", "").lower() != "websocket":
+            if incoming.method != "GET" or incoming.headers.get("upgrade", "").lower() != "websocket":
                 raise Refused(426, "UPGRADE_REQUIRED", "this door speaks WebSocket only", {"Upgrade": "websocket"})
-            pairs = _parameters(request)
-            project = project_of(request, pairs.get("project"))
-            resume = after(project, pairs.get("after"))
-            conversation = Conversation(gateway, gateway.project(project), request, settings)
+            pairs = _parameters(incoming)
+            project = gateway.project(project_of(incoming, pairs.get("project")))
+            resume = after(project.positions, pairs.get("after"))
+            conversation = Conversation(gateway, project, request, actor(incoming, _NAME), settings)
             self._open.add(conversation)
             try:
                 return await conversation.run(listening=pairs.get("events") != "none", after=resume)
             finally:
                 self._open.discard(conversation)
 
-        return {settings.path or self.default_path: serve}
+        return {settings.path or self.default_path: Stream(serve)}
 
     async def close(self) -> None:
         """Answer what was asked, then close every connection with 1000."""
         await asyncio.gather(*(conversation.finish() for conversation in list(self._open)))
 
 
-def _parameters(request: web.BaseRequest) -> dict[str, str]:
-    pairs = coerce.query_pairs(request.raw_path)
+def _parameters(incoming: Incoming) -> dict[str, str]:
+    pairs = coerce.query_pairs(incoming.target)
     for name in pairs:
         if name not in _PARAMETERS:
             raise invalid(f"?{name}", "is not a parameter of the socket", code="UNKNOWN_PARAMETER")

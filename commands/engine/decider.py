@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from commands.engine.unit_of_work import ID_PATH, UnitOfWork, encode_row, id_taken
 from octonet.kernel.envelope import Envelope
-from octonet.kernel.errors import ConstraintViolation, Internal, OctonetError, Unavailable
+from octonet.kernel.errors import ConstraintViolation, Internal, OctonetError, Unavailable, VersionMismatch
 from octonet.kernel.ids import EntityId
 from octonet.kernel.instant import iso
 from octonet.kernel.log import Decision, Rejection, Verdict
@@ -80,6 +80,8 @@ class Decider:
         try:
             if schema is None:
                 raise Internal(f"the entity {command.entity!r} is not in the schema any more")
+            if item.expected is not None:
+                await _check_version(unit, schema, command.touches()[0], item.expected)
             decided = await command.decide(unit, schema, Moment(at))
         except ConstraintViolation:
             raise
@@ -91,9 +93,10 @@ class Decider:
             unit.undo()
             return _rejected(item, problem)
         events = unit.finish()
-        data = None
+        data, version = None, 0
         if not events and decided.id is not None:
             data = await self._row(unit, schema, decided.id)
+            version = await unit.version(schema, decided.id)
         return Decision(
             item.id,
             command.op(),
@@ -104,6 +107,9 @@ class Decider:
             events,
             decided.count,
             data,
+            None,
+            item.fingerprint,
+            version,
         )
 
     async def _reason(self, item: Item, problem: OctonetError) -> OctonetError:
@@ -148,4 +154,21 @@ class Decider:
 def _rejected(item: Item, problem: OctonetError) -> Decision:
     rejection = Rejection(problem.kind, problem.code, problem.message, problem.faults)
     command = item.command
-    return Decision(item.id, command.op(), command.entity, item.at, item.actor, Verdict.REJECTED, rejection=rejection)
+    return Decision(
+        item.id,
+        command.op(),
+        command.entity,
+        item.at,
+        item.actor,
+        Verdict.REJECTED,
+        rejection=rejection,
+        fingerprint=item.fingerprint,
+    )
+
+
+async def _check_version(unit: UnitOfWork, schema: EntitySchema, id: EntityId, expected: int) -> None:
+    """The caller's condition; 0: that there is a row at all."""
+    found = await unit.version(schema, id)
+    if found == 0 or expected not in (0, found):
+        state = f"is at version {found}" if found else "does not exist"
+        raise VersionMismatch(f"{schema.name} {id} {state}; the request was for {expected or 'any version'}")

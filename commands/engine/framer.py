@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
@@ -12,7 +11,7 @@ import msgspec
 
 from commands.engine.outcomes import Waiting
 from octonet.kernel.envelope import Draft, Envelope
-from octonet.kernel.errors import Exhausted, OctonetError
+from octonet.kernel.errors import Exhausted, InFlight, OctonetError
 from octonet.kernel.ids import CommandId
 from octonet.kernel.log import CommandStream, Outcome
 from octonet.kernel.operation import Command
@@ -47,8 +46,11 @@ class Framer:
 
     def submit(self, draft: Draft[Command], patience: float) -> asyncio.Future[Outcome]:
         """Queue a command; the future holds its outcome, or why it was refused: `Exhausted` when it is larger than a
-        message."""
+        message, `Unavailable` while the lane stands still."""
         future: asyncio.Future[Outcome] = self._loop.create_future()
+        if self._waiting.trouble is not None:
+            future.set_exception(self._waiting.trouble)
+            return future
         self._drafts.append((draft, future, self._loop.time() + patience))
         self._schedule()
         return future
@@ -82,6 +84,8 @@ class Framer:
             draft, future, until = self._drafts.popleft()
             try:
                 envelope = draft.envelope(now)
+                if envelope.id in self._waiting:
+                    raise InFlight
                 body = self._encode(envelope)
             except Exception as problem:  # whatever it is, its own caller is told, and nobody else's command waits
                 if not future.done():
@@ -107,7 +111,7 @@ class Framer:
 
     async def _publish(self, frame: bytes, ids: list[CommandId]) -> None:
         try:
-            await self._stream.publish(frame, secrets.token_hex(12))
+            await self._stream.publish(frame)
         except OctonetError as problem:
             for id in ids:
                 self._waiting.fail(id, problem)

@@ -20,12 +20,13 @@ from commands.engine.outcomes import Waiting
 from commands.engine.recent_log import RecentLog
 from octonet.kernel.catch_up import CatchUp
 from octonet.kernel.chain import Link, digest, split
-from octonet.kernel.errors import StorageUnavailable, Unavailable
-from octonet.kernel.ids import CommandId, ProjectName
+from octonet.kernel.errors import NoRoom, Unavailable
+from octonet.kernel.ids import BEHIND_UUIDS, CommandId, ProjectName
 from octonet.kernel.log import (
     AppendDoubtful,
     Batch,
     CommandStream,
+    DeadLetters,
     Entry,
     Lease,
     Log,
@@ -71,6 +72,7 @@ class Parts(msgspec.Struct, frozen=True):
     catch_up: CatchUp
     codec: FrameCodec
     worker: str
+    dead_letters: DeadLetters
 
 
 class Lane:
@@ -81,31 +83,56 @@ class Lane:
         self._mark = Checkpoint()
         self.owned = asyncio.Event()
         """Set while this worker owns the lane and has caught up."""
+        self._newest = CommandId("")
+        """No UUID behind this one was ever decided. Ids begin with the time, so hardly any command has to be looked up;
+        where clocks differ, more of them are."""
+        self._due = 0
+        """The last frame there was when the lane was taken."""
         self._now = parts.codec.now
         self._forgotten = 0
         self._forgetting: asyncio.Task[None] | None = None
+        self._deciding = asyncio.Lock()
+        self._tenure: asyncio.Timeout | None = None
         self.shown = RecentLog(parts.log)
         """The log, for whoever follows it in this process."""
 
     async def run(self) -> None:
         """For ever; raises `LogGap` when history is missing, which no retry can mend."""
-        pause = _FIRST_PAUSE
+        pause, reached = _FIRST_PAUSE, 0
         while True:
             try:
                 await self._parts.lease.acquire()
-                await self._own()
-                pause = _FIRST_PAUSE
-                self.owned.set()
-                await self._serve()
+                async with asyncio.timeout(None) as self._tenure:
+                    await self._own()
+                    self.owned.set()
+                    await self._serve()
+            except TimeoutError:
+                if self._tenure is None or not self._tenure.expired():
+                    raise
+                log.info("lane %s is given up", self._parts.project)
             except (AppendDoubtful, WrongSequence, LeaseLost) as problem:
                 log.info("lane %s starts over: %s", self._parts.project, problem or type(problem).__name__)
-            except (StorageUnavailable, Unavailable) as problem:
-                log.warning("lane %s waits %.2g s: %s", self._parts.project, pause, problem)
-                await asyncio.sleep(pause * random.uniform(0.8, 1.2))
-                pause = min(pause * 2, _LONGEST_PAUSE)
+            except Unavailable as problem:
+                if isinstance(problem, NoRoom):
+                    self._parts.waiting.stand_still(problem)
+                # Only a decided frame is progress: each attempt to own the lane takes room in the log, too.
+                pause = _FIRST_PAUSE if self._mark.frame > reached else min(pause * 2, _LONGEST_PAUSE)
+                reached = self._mark.frame
+                await self._wait(pause, problem)
             finally:
+                self._tenure = None
                 self.owned.clear()
                 self.shown.disown()
+
+    async def pause(self) -> None:
+        """Finish the batch under way, and decide nothing more until `give_up`."""
+        await self._deciding.acquire()
+
+    def give_up(self) -> None:
+        """After `pause` and the release of the lease: be owner no longer, stand by again."""
+        if self._tenure is not None:
+            self._tenure.reschedule(asyncio.get_running_loop().time())
+        self._deciding.release()
 
     async def _own(self) -> None:
         """Fold the tail of the log, then fence off every earlier owner with a record of our own."""
@@ -115,50 +142,80 @@ class Lane:
             await self._check_lease()
             claim = Ownership(self._mark.digest, parts.worker, self._now())
             try:
-                await self._append(claim)
+                await self._record(claim)
             except WrongSequence:
                 continue
             break
         if (last := await parts.commands.last()) < self._mark.frame:
             raise LogGap(f"frame {self._mark.frame} was decided, but the command stream ends at {last}: it was lost")
         if self._mark.schema != parts.schemas.digest:
-            await self._append(SchemaChanged(self._mark.digest, parts.schemas.digest, parts.schemas.source))
+            await self._record(SchemaChanged(self._mark.digest, parts.schemas.digest, parts.schemas.source))
             self._mark = msgspec.structs.replace(self._mark, schema=parts.schemas.digest)
         transaction = await parts.database.begin()
         try:
             await transaction.move_checkpoint(self._mark)
+            self._newest = await transaction.newest()
             await transaction.commit()
         finally:
             await transaction.rollback()
         self.shown.own(self._mark.entry)
+        self._due = last
+        self._recovered()
 
     async def _serve(self) -> None:
         async for messages in self._parts.commands.read(self._mark.frame):
             frames: list[tuple[int, str, list[Item]]] = []
             size = 0
             for message in messages:
-                frames.append(self._decode(message))
+                frames.append(await self._decode(message))
                 size += len(frames[-1][2])
                 if size >= _MOST:
-                    await self._decide(frames)
+                    async with self._deciding:
+                        await self._decide(frames)
                     frames, size = [], 0
             if frames:
-                await self._decide(frames)
+                async with self._deciding:
+                    await self._decide(frames)
 
-    def _decode(self, message: Recorded) -> tuple[int, str, list[Item]]:
-        try:
-            frame = self._parts.codec.decode(message.body)
-        except msgspec.DecodeError as problem:
-            log.error("frame %d of project %s is not one of ours: %s", message.sequence, self._parts.project, problem)
-            return message.sequence, "", []
+    async def _decode(self, message: Recorded) -> tuple[int, str, list[Item]]:
+        frame = self._parts.codec.decode(message.body)
+        if frame.problem:
+            log.error("frame %d of project %s is put aside: %s", message.sequence, self._parts.project, frame.problem)
+            await self._put_aside(message, frame.problem)
         return message.sequence, frame.reply, frame.envelopes
+
+    async def _put_aside(self, message: Recorded, reason: str) -> None:
+        """Into the dead letters, before the checkpoint passes the frame. Waits for as long as that cannot be done."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await self._parts.dead_letters.put(message.sequence, reason, self._now(), message.body)
+            except Unavailable as problem:
+                await self._wait(pause, problem)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                return
+
+    async def _wait(self, pause: float, problem: Unavailable) -> None:
+        log.warning("lane %s waits %.2g s: %s", self._parts.project, pause, problem)
+        await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+
+    def _recovered(self) -> None:
+        """What was recorded when the lane was taken is decided: new commands are welcome again."""
+        if self._mark.frame >= self._due:
+            self._parts.waiting.trouble = None
 
     async def _decide(self, frames: Sequence[tuple[int, str, list[Item]]]) -> None:
         await self._check_lease()
-        items = list({item.id: item for _, _, found in frames for item in found}.values())
+        first: dict[CommandId, Item] = {}
+        for _, _, found in frames:
+            for item in found:
+                first.setdefault(item.id, item)
+        items = list(first.values())
         transaction = await self._parts.database.begin()
         try:
-            told_before = await transaction.recall([item.id for item in items])
+            known = [item.id for item in items if item.id <= self._newest or item.id > BEHIND_UUIDS]
+            told_before = await transaction.recall(known) if known else {}
             fresh = [item for item in items if item.id not in told_before] if told_before else items
             batch = await self._write(transaction, fresh, frames[-1][0])
         finally:
@@ -176,21 +233,38 @@ class Lane:
             decisions = await Decider(transaction, parts.schemas, parts.sealer).decide(items)
             batch = Batch(self._mark.digest, frame, tuple(decisions))
             await self._check_lease()
-            await self._append(batch)
-            await transaction.remember([Remembered(item.id, self._mark.entry) for item in items])
-        self._mark = msgspec.structs.replace(self._mark, frame=frame)
-        await transaction.move_checkpoint(self._mark)
+            bodies = split(batch, parts.log.largest)
+            mark = msgspec.structs.replace(_after(self._mark, bodies), frame=frame)
+            append = asyncio.create_task(self._append(bodies, self._mark.entry))
+            try:
+                # The append is on its way while the database writes what it will commit: the sequence is known, for
+                # the log takes it there or nowhere.
+                await asyncio.sleep(0)
+                await transaction.remember([Remembered(item.id, mark.entry) for item in items])
+                await transaction.move_checkpoint(mark)
+            finally:
+                await append
+            self._newest = max([self._newest, *(item.id for item in items if item.id < BEHIND_UUIDS)])
+        else:
+            mark = msgspec.structs.replace(self._mark, frame=frame)
+            await transaction.move_checkpoint(mark)
+        self._mark = mark
         await transaction.commit()
         self.shown.show()
+        self._recovered()
         self._let_go()
         return batch
 
-    async def _append(self, entry: Entry) -> None:
-        """The commit point. Moves our mark along."""
-        for body in split(entry, self._parts.log.largest):
-            sequence = await self._parts.log.append(body, self._mark.entry)
-            self.shown.append(Recorded(sequence, body))
-            self._mark = msgspec.structs.replace(self._mark, entry=sequence, digest=digest(body))
+    async def _record(self, entry: Entry) -> None:
+        """Append a record that is no decision, and move our mark along."""
+        bodies = split(entry, self._parts.log.largest)
+        await self._append(bodies, self._mark.entry)
+        self._mark = _after(self._mark, bodies)
+
+    async def _append(self, bodies: Sequence[bytes], after: int) -> None:
+        """The commit point."""
+        for sequence, body in enumerate(bodies, after):
+            self.shown.append(Recorded(await self._parts.log.append(body, sequence), body))
 
     async def _retell(self, decided: Mapping[CommandId, int]) -> dict[CommandId, Outcome]:
         """The outcomes of commands that came again, out of the log entries that decided them."""
@@ -229,3 +303,8 @@ class Lane:
         if idle and self._mark.frame - self._forgotten >= _FORGET_EVERY:
             self._forgotten = self._mark.frame
             self._forgetting = asyncio.create_task(self._parts.commands.forget(self._mark.frame))
+
+
+def _after(mark: Checkpoint, bodies: Sequence[bytes]) -> Checkpoint:
+    """The mark behind these messages of the log."""
+    return msgspec.structs.replace(mark, entry=mark.entry + len(bodies), digest=digest(bodies[-1]))

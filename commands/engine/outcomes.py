@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from octonet.kernel.errors import OctonetError, OutcomeUnknown
 from octonet.kernel.ids import CommandId
 from octonet.kernel.log import Outcome
 
@@ -19,12 +20,25 @@ class Waiting:
         self._futures: dict[CommandId, tuple[float, asyncio.Future[Outcome]]] = {}
         self._loop = asyncio.get_running_loop()
         self._sweeper: asyncio.TimerHandle | None = None
+        self.trouble: OctonetError | None = None
+        """Why no command can be decided at the moment: new ones are refused with it instead of being recorded."""
+
+    def stand_still(self, problem: OctonetError) -> None:
+        """Nothing is decided until further notice. Those who wait are told now; what they sent may be recorded."""
+        if self.trouble is None:
+            told = OutcomeUnknown(f"the outcome of this command is not known yet: {problem.message}")
+            for id in list(self._futures):
+                self.fail(id, told)
+        self.trouble = problem
 
     def expect(self, id: CommandId, future: asyncio.Future[Outcome], until: float) -> None:
         """Put the command's outcome into this future; `TimeoutError` when the loop's clock passes `until`."""
         self._futures[id] = (until, future)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
+
+    def __contains__(self, id: CommandId) -> bool:
+        return id in self._futures
 
     def fail(self, id: CommandId, problem: Exception) -> None:
         """It was not recorded."""

@@ -102,6 +102,11 @@ class UnitOfWork:
         slot = await self._slot(schema, id)
         return slot.state if _is_live(schema, slot) else None
 
+    async def version(self, schema: EntitySchema, id: EntityId) -> int:
+        """The version of a live row, 0 where there is none."""
+        slot = await self._slot(schema, id)
+        return slot.version if _is_live(schema, slot) else 0
+
     async def match(self, schema: EntitySchema, where: Filter, limit: int | None = None) -> list[EntityId]:
         """See the port."""
         await self._flush_within()

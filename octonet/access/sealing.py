@@ -7,6 +7,7 @@ decision made again after a crash is the same decision. Nothing is learned from 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import os
 from hashlib import sha256
@@ -60,17 +61,25 @@ def project_key(directory: Path, project: ProjectName) -> bytes:
     in the log."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = directory / f"{project}.key"
-    try:
-        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+    if not path.exists():
+        # Whole or not at all: processes that start together must read the same key.
+        fresh = directory / f"{project}.{os.getpid()}.new"
+        with open(os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
             file.write(os.urandom(_KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
-    except FileExistsError:
-        pass
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
     key = path.read_bytes()
     if len(key) != _KEY_BYTES:
         raise Internal(f"the key file {path.name} has {len(key)} bytes instead of {_KEY_BYTES}")
     return key
+
+
+def derived(key: bytes, purpose: str) -> bytes:
+    """A key of its own for one purpose, of 32 bytes."""
+    return hmac.digest(key, f"octonet {purpose}".encode(), sha256)
 
 
 def _is_sealed(value: JsonValue) -> bool:

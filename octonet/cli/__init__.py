@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "dialect": chosen.dialect,
                 "uri": chosen.uri,
                 "schemas_path": chosen.schemas,
+                "projects_tree": chosen.projects_tree,
                 "data_dir": chosen.data_dir,
                 "nats_url": chosen.nats_url,
                 "host": getattr(chosen, "host", None),
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     settings.add_argument("--dialect", help="kind of database (DB_DIALECT)")
     settings.add_argument("--uri", help="where the database is (SGBD_URI)")
     settings.add_argument("--schemas", help="schema files or directories (SCHEMAS_PATH)")
+    settings.add_argument("--projects-tree", metavar="FILE", help="the file of further projects (MOSTA_PROJECTS)")
     settings.add_argument("--data-dir", help="the data directory (OCTONET_DATA_DIR)")
     settings.add_argument("--nats-url", help="an external nats-server (NATS_URL)")
     settings.add_argument("--log-level", help="debug, info, warning or error (OCTONET_LOG_LEVEL)")

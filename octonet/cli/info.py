@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import re
 
 import msgspec
 
 from jetstream.server import find_running
 from octonet import __version__
+from octonet.cli.engine.credentials import masked
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
-
-_CREDENTIALS = re.compile(r"(?<=//)[^/@\s]*@")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -31,13 +29,9 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print it."""
     found = msgspec.to_builtins(settings)
     found["nats_password"] = "…" if settings.nats_password else ""
-    found["uri"] = _masked(settings.database_uri())
-    found["nats_url"] = _masked(settings.nats_url)
+    found["uri"] = masked(settings.database_uri())
+    found["nats_url"] = masked(settings.nats_url)
     running = find_running(DataDirectory(settings.data_dir).nats) is not None
     document = {"version": __version__, "running": running, "settings": found}
     print(msgspec.json.format(msgspec.json.encode(document)).decode())
     return 0
-
-
-def _masked(uri: str) -> str:
-    return _CREDENTIALS.sub("…@", uri)

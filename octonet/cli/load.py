@@ -25,6 +25,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: a
     )
     parser.add_argument("entity", metavar="ENTITY", help="name or collection of the entity")
     parser.add_argument("file", metavar="FILE", type=Path, help=".json (an array), .ndjson, .jsonl or .csv")
+    parser.add_argument("--project", default="default", metavar="P", help="default: default")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=run)
 
@@ -42,11 +43,13 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
 async def _load(settings: Settings, started: broker.Started, arguments: argparse.Namespace) -> int:
     from octonet.app import open_node  # noqa: PLC0415
     from octonet.cli.engine.loading import Loader  # noqa: PLC0415
+    from octonet.project_files import choose, load_projects  # noqa: PLC0415
 
-    node = await open_node(settings, started.ready(), worker=started.ours)
+    project = choose(load_projects(settings), arguments.project)[:1]
+    node = await open_node(settings, started.ready(), worker=started.ours, projects=project)
     try:
         await node.owned()
-        tally = await Loader(node, arguments.entity, arguments.quiet).load(arguments.file)
+        tally = await Loader(node, project[0].name, arguments.entity, arguments.quiet).load(arguments.file)
     finally:
         await node.close()
     print(f"{tally.created} created, {tally.present} were there already, {tally.rejected} rejected")

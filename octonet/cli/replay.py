@@ -19,8 +19,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: a
         "not disturbed.",
     )
     parser.add_argument("--project", default="default", metavar="P", help="default: default")
-    parser.add_argument("--to", required=True, metavar="URI", help="the database to fill, e.g. sqlite:///copy.db")
-    parser.add_argument("--to-dialect", metavar="DIALECT", help="kind of that database; default: as --dialect")
+    parser.add_argument(
+        "--to",
+        required=True,
+        metavar="URI",
+        help="the database to fill, e.g. sqlite:///copy.db or postgresql://user@host/copy",
+    )
+    parser.add_argument("--to-dialect", metavar="DIALECT", help="kind of that database; default: as its URI says")
     parser.add_argument(
         "--until", metavar="POSITION|TIME", help="stop after this position, or before what happened after this time"
     )
@@ -43,7 +48,7 @@ async def _replay(settings: Settings, started: broker.Started, arguments: argpar
         settings,
         started.ready(),
         arguments.project,
-        arguments.to_dialect or settings.dialect,
+        arguments.to_dialect,
         arguments.to,
         arguments.until,
         arguments.quiet,

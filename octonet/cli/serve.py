@@ -1,28 +1,39 @@
-"""`octonet serve`: the doors and, in the same process, the worker."""
+"""`octonet serve`: the doors and, in the same process unless told otherwise, the worker."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import signal
+import socket
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from textwrap import fill
 from typing import TYPE_CHECKING
 
-from octonet import __version__
+import msgspec
+
 from octonet.cli.engine import broker
 from octonet.config import Settings
-from octonet.kernel.errors import Invalid
+from octonet.kernel.errors import Invalid, OctonetError, Unavailable
 
 if TYPE_CHECKING:
     from octonet.app import Node
-
-_RED, _PLAIN = "\033[1;31m", "\033[0m"
-_GRACE = 8.0
+    from octonet.projects_tree import ProjectSettings
 
 _NO_KEYS = """\
 octonet: keys are not checked by this version, so it starts only when you say that this is what you want.
   OCTONET_OPEN_MODE=true octonet serve     everyone who reaches the port may read and write everything
+"""
+_EXAMPLES = """\
+examples:
+  octonet serve                             one process: doors and worker
+  octonet serve --processes 4               four of them on one port; one that dies is started anew
+  octonet serve --no-worker --port 4489     doors only; some `octonet serve` or `octonet work` does the writing
+  octonet serve --projects-tree tree.json   further projects, each at /{project}/… or with X-Project: {project}
+
+SIGTERM or Ctrl-C stops in good order within ten seconds: requests under way are answered, facts published, lanes left
+to others. A second one ends at once.
 """
 
 
@@ -32,11 +43,24 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: a
         "serve",
         parents=[common],
         help="open the doors and work",
-        description="Serve the schema over every door. Without NATS_URL a nats-server of its own is started in the "
-        "data directory; without SGBD_URI the rows go to a SQLite file there.",
+        description=fill(
+            "Serve the schema over every door. Without NATS_URL a nats-server of its own is started in the "
+            "data directory; without SGBD_URI the rows go to a SQLite file there.",
+            100,
+        ),
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", help="address to listen on (OCTONET_HOST)")
     parser.add_argument("--port", type=int, help="port to listen on (MOSTA_NET_PORT)")
+    parser.add_argument(
+        "--no-worker",
+        action="store_true",
+        help="doors only: commands are published and answered, never decided, by this process",
+    )
+    parser.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="processes on the one port, watched by a parent"
+    )
     parser.add_argument(
         "--seed",
         action="append",
@@ -52,51 +76,106 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
     if not settings.open_mode:
         print(_NO_KEYS, file=sys.stderr, end="")
         return 1
+    if arguments.processes < 1:
+        raise Invalid("--processes must be 1 or more")
     seeds = [_seed(text) for text in arguments.seed]
-    with broker.owned(settings) as endpoint:
+    worker = not arguments.no_worker
+    with (broker.owned if worker else broker.found_or_owned)(settings) as started:
         # The nats-server starts while these are loaded.
-        from octonet.cli.engine.loop import run as run_loop  # noqa: PLC0415
+        from octonet.project_files import load_projects  # noqa: PLC0415
 
-        return run_loop(_serve(settings, endpoint, seeds))
+        projects = load_projects(settings)
+        if arguments.processes > 1:
+            return _many(settings, started, projects, worker, arguments.processes, seeds)
+        return _one(settings, started, projects, worker, seeds)
 
 
-async def _serve(settings: Settings, endpoint: broker.Started, seeds: list[tuple[str, str]]) -> int:
-    from octonet.app import Doors, open_node  # noqa: PLC0415  # heavy: after the nats-server was started
-    from octonet.cli.engine.loop import settle  # noqa: PLC0415
+def _one(
+    settings: Settings,
+    started: broker.Started,
+    projects: Sequence[ProjectSettings],
+    worker: bool,
+    seeds: list[tuple[str, str]],
+) -> int:
+    from octonet.cli.engine.banner import banner, curls  # noqa: PLC0415
+    from octonet.cli.engine.loop import run as run_loop  # noqa: PLC0415
+    from octonet.cli.engine.serving import Serving, serve  # noqa: PLC0415
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(sign, stop.set)
-    node = await open_node(settings, endpoint.ready(), worker=True)
-    watching = asyncio.create_task(endpoint.watch())
-    try:
-        await node.owned()
-        doors = Doors(settings, node)
-        port = await doors.open(settings.host, settings.port)
-        settle()
-        _banner(settings, node, port)
-        seeding = asyncio.create_task(_seed_all(node, seeds, settings, port))
+    def ready(node: Node, port: int) -> None:
+        doors = [door.name for door in node.doors]
+        banner(settings, projects, doors, port, "doors and worker" if worker else "doors only", node.away())
+
+    async def main() -> int:
+        watching = asyncio.create_task(started.watch())
         try:
-            await stop.wait()
-            print("stopping: requests are finished, facts published …", flush=True)
+            what = Serving(settings, projects, worker, worker, False, seeds)
+            return await serve(what, started.ready(), ready, lambda port: curls(settings, projects, port))
         finally:
-            seeding.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await seeding
-            await doors.close(_GRACE)
-    finally:
-        await node.close()
-        watching.cancel()
-    return 0
+            watching.cancel()
+
+    return run_loop(main())
 
 
-async def _seed_all(node: Node, seeds: list[tuple[str, str]], settings: Settings, port: int) -> None:
-    from octonet.cli.engine.seeding import seed  # noqa: PLC0415
+def _many(
+    settings: Settings,
+    started: broker.Started,
+    projects: Sequence[ProjectSettings],
+    worker: bool,
+    count: int,
+    seeds: list[tuple[str, str]],
+) -> int:
+    from octonet.app import find_doors, migrate  # noqa: PLC0415
+    from octonet.cli.engine.banner import banner, curls  # noqa: PLC0415
+    from octonet.cli.engine.loop import run as run_loop  # noqa: PLC0415
+    from octonet.cli.engine.serving import Serving, serve  # noqa: PLC0415
+    from octonet.cli.engine.supervisor import Supervisor, in_a_child  # noqa: PLC0415
 
-    for entity, file in seeds:
-        await seed(node, settings, entity, file)
-    _curls(settings, node, port)
+    endpoint = started.ready()
+
+    async def make_tables() -> int:
+        await migrate(settings, projects)
+        return 0
+
+    with _reserved(settings) as port:
+        # In a child: neither threads nor connections are to be in the parent when it forks.
+        if worker and (code := in_a_child(lambda: _told(lambda: run_loop(make_tables())))):
+            return code
+
+        def work(number: int, ready: Callable[[], None]) -> int:
+            own = msgspec.structs.replace(settings, port=port)
+            what = Serving(own, projects, worker, False, True, seeds if number == 0 else ())
+            return _told(lambda: run_loop(serve(what, endpoint, lambda node, port: ready(), lambda port: None)))
+
+        def ready() -> None:
+            doors = [door.name for door in find_doors(settings)]
+            role = f"{count} processes of {'doors and worker' if worker else 'doors only'}"
+            banner(settings, projects, doors, port, role, {})
+            curls(settings, projects, port)
+
+        return Supervisor(work, count, started.look, ready).run()
+
+
+@contextmanager
+def _reserved(settings: Settings) -> Iterator[int]:
+    """A port that all children can listen on. It is bound here and not listened on: no connection comes this way."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as holding:
+        holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            holding.bind((settings.host, settings.port))
+        except OSError as problem:
+            raise Unavailable(f"cannot listen on {settings.host}:{settings.port}: {problem.strerror}") from None
+        port: int = holding.getsockname()[1]
+        yield port
+
+
+def _told(work: Callable[[], int]) -> int:
+    """Run in a child, where nobody else words what went wrong."""
+    try:
+        return work()
+    except OctonetError as problem:
+        print(f"octonet: {problem.message}", file=sys.stderr)
+        return 1
 
 
 def _seed(text: str) -> tuple[str, str]:
@@ -104,45 +183,3 @@ def _seed(text: str) -> tuple[str, str]:
     if not separator or not entity or not file:
         raise Invalid(f"--seed {text!r} is not of the form ENTITY=FILE")
     return entity, file
-
-
-def _banner(settings: Settings, node: Node, port: int) -> None:
-    entities = list(node.schemas.entities)
-    doors = [door.name for door in node.doors]
-    shown = f"{', '.join(entities[:6])}{' …' if len(entities) > 6 else ''}"
-    if settings.open_mode:
-        red, plain = (_RED, _PLAIN) if sys.stdout.isatty() else ("", "")
-        print(f"{red}OPEN MODE: everyone who reaches the port may read and write everything{plain}")
-    print(
-        f"""
-  octonet  v{__version__}
-  ─────────────────────────────────────────────────
-  Dialect:    {settings.dialect} ({settings.database_uri()})
-  Log:        {settings.nats_url or "embedded nats-server"}
-  Entities:   {shown}  ({len(entities)})
-  Port:       {port}  on {settings.host}
-  Strategy:   {settings.schema_strategy}
-  Transports: {", ".join(doors)}  ({len(doors)})
-  Ready.  {len(entities)} entities × {len(doors)} transports = {len(entities) * len(doors)} endpoints
-""",
-        flush=True,
-    )
-
-
-def _curls(settings: Settings, node: Node, port: int) -> None:
-    base = f"http://{settings.host}:{port}"
-    entities = list(node.schemas.entities)
-    if not entities:
-        return
-    first, last = entities[0], entities[-1]
-    print(
-        f"""  Try:
-    curl '{base}/api/v1/{last}?limit=3'
-    curl '{base}/api/v1/{first}/count'
-    curl -X POST '{base}/api/v1/{last}/aggregate' -H 'content-type: application/json' \\
-         -d '{{"stages":[{{"$group":{{"n":{{"$count":true}}}}}}]}}'
-    curl -N '{base}/events?entity={last}'
-    curl '{base}/openapi.json'
-""",
-        flush=True,
-    )

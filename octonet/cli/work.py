@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
+from textwrap import fill
+from typing import TYPE_CHECKING
 
 from octonet.cli.engine import broker
 from octonet.config import Settings
+
+if TYPE_CHECKING:
+    from octonet.app import Node
+    from octonet.kernel.ids import ProjectName
+
+_LOOK = 0.05
+_EXAMPLES = """\
+examples:
+  octonet work                       stand by for every project
+  octonet work --projects shop,crm   for these two only
+  NATS_URL=nats://… octonet work     beside servers on other machines
+
+Projects spread over all workers that live: one that comes is handed its share within seconds, the share of one that
+goes is taken by the others, at once when it stops in good order, within five seconds when it dies.
+"""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -16,10 +32,16 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: a
         "work",
         parents=[common],
         help="apply commands, open no door",
-        description="Stand by for the project's lane: when no other worker owns it, or its owner dies, this one "
-        "catches up with the log and goes on. Uses NATS_URL, or the nats-server of a server that runs on the same "
-        "data directory, or starts its own.",
+        description=fill(
+            "Stand by for the lanes of the projects: when no other worker owns one, or its owner dies, this one "
+            "catches up with the log and goes on. Uses NATS_URL, or the nats-server of a server that runs on the "
+            "same data directory, or starts its own.",
+            100,
+        ),
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--projects", default="*", metavar="A,B|*", help="the projects to work for; default: all")
     parser.set_defaults(run=run)
 
 
@@ -28,25 +50,39 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
     with broker.found_or_owned(settings) as started:
         from octonet.cli.engine.loop import run as run_loop  # noqa: PLC0415  # heavy: after the nats-server was started
 
-        return run_loop(_work(settings, started))
+        return run_loop(_work(settings, started, arguments.projects))
 
 
-async def _work(settings: Settings, started: broker.Started) -> int:
+async def _work(settings: Settings, started: broker.Started, wanted: str) -> int:
     from octonet.app import open_node  # noqa: PLC0415
+    from octonet.cli.engine.loop import stop_signals  # noqa: PLC0415
+    from octonet.project_files import choose, load_projects  # noqa: PLC0415
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(sign, stop.set)
-    node = await open_node(settings, started.ready(), worker=True)
+    stop = stop_signals()
+    projects = choose(load_projects(settings), wanted)
+    names = [project.name for project in projects]
+    node = await open_node(settings, started.ready(), worker=True, projects=projects)
     watching = asyncio.create_task(started.watch())
-    print("standing by for the lane", flush=True)
-    owning = asyncio.create_task(node.owned())
-    owning.add_done_callback(lambda task: None if task.cancelled() else print("owns the lane", flush=True))
+    many = len(names) > 1
+    print(f"standing by for {f'{len(names)} lanes' if many else 'the lane'}", flush=True)
+    telling = asyncio.create_task(_tell(node, names, many))
     try:
         await stop.wait()
     finally:
-        owning.cancel()
+        telling.cancel()
         await node.close()
         watching.cancel()
     return 0
+
+
+async def _tell(node: Node, names: list[ProjectName], many: bool) -> None:
+    """Say which lanes are owned, whenever that changes."""
+    before: set[ProjectName] = set()
+    while True:
+        now = {name for name in names if node.owns(name)}
+        for name in sorted(now - before):
+            print(f"owns the lane{f' of {name}' if many else ''}", flush=True)
+        for name in sorted(before - now):
+            print(f"owns the lane{f' of {name}' if many else ''} no more", flush=True)
+        before = now
+        await asyncio.sleep(_LOOK)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
 from typing import Final, cast
 
 import msgspec
@@ -13,22 +12,19 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from octonet.dialects.engine import glob
-from octonet.dialects.engine.ddl import Inventory, Migration
+from octonet.dialects.engine.database import Listings, SqlDatabase
+from octonet.dialects.engine.ddl import Migration
 from octonet.dialects.engine.grammar import Cell, Expression, Grammar
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.pool import Pool
-from octonet.dialects.engine.queries import Queries
-from octonet.dialects.engine.reading import SqlSource
 from octonet.dialects.engine.sqlite_errors import primary_code, raise_meaning
 from octonet.dialects.engine.sqlite_inline import InlineReads, InlineWriter
 from octonet.dialects.engine.sqlite_threads import open_reader
 from octonet.dialects.engine.tables import Model
-from octonet.dialects.engine.transaction import SqlTransaction
-from octonet.dialects.engine.writes import Writes
 from octonet.kernel.errors import Internal, Invalid, OctonetError, StorageUnavailable
 from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import FieldType, Schemas
-from octonet.kernel.storage import Database, DatabaseOptions, Dialect, Strategy, Transaction
+from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
 _BUSY_SECONDS: Final = 5.0
 """How long to wait for another process that is writing."""
@@ -81,32 +77,22 @@ GRAMMAR: Final = Grammar(
 )
 
 
-class SqliteDatabase(SqlSource):
+_LISTINGS: Final = Listings(
+    "SELECT t.name, c.name FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c WHERE t.type = 'table'",
+    "SELECT name FROM sqlite_master WHERE type = 'index'",
+)
+
+
+class SqliteDatabase(SqlDatabase):
     """Implements `octonet.kernel.storage.Database`."""
 
     def __init__(self, path: str, model: Model, options: DatabaseOptions) -> None:
         self._path = path
-        self._options = options
-        self._writes = Writes(model, GRAMMAR)
         self._writer, self._reader = _open_files(path)
         self._pool = Pool(lambda: open_reader(path, options.show_sql), options.pool_size, options.query_timeout)
         self._inline = InlineReads(self._reader, self._pool, path, options.show_sql)
-        super().__init__(Queries(model, GRAMMAR), self._inline)
+        super().__init__(GRAMMAR, _LISTINGS, model, self._inline, options)
         self._beginning = False
-        self._drops_at_close = False
-        self._closed = False
-
-    async def begin(self) -> Transaction:
-        """Open the write transaction. Raises `StorageUnavailable` when another process keeps its own open."""
-        return SqlTransaction(self._queries, self._writes, await self._begin(self._queries.model))
-
-    async def migrate(self, schemas: Schemas, strategy: Strategy) -> None:
-        """Bring the tables in line with the schema. `validate` raises `Conflict` listing every difference;
-        `create-drop` also removes the tables when the database is closed."""
-        model = build(schemas, GRAMMAR, self._options.table_prefix)
-        await self._alter(model, lambda migration: migration.statements(strategy))
-        self._queries, self._writes = Queries(model, GRAMMAR), Writes(model, GRAMMAR)
-        self._drops_at_close = strategy is Strategy.CREATE_DROP
 
     async def close(self) -> None:
         """Release every connection; an open transaction is rolled back."""
@@ -122,29 +108,22 @@ class SqliteDatabase(SqlSource):
             self._reader.close()
             self._writer.close()
 
-    async def _alter(self, model: Model, statements: Callable[[Migration], Iterable[str]]) -> None:
-        writer = await self._begin(model)
-        try:
-            for text in statements(Migration(model, GRAMMAR, await _inventory(writer))):
-                await writer.run(text)
-        except BaseException:
-            await writer.rollback()
-            raise
-        await writer.commit()
-
-    async def _begin(self, model: Model) -> InlineWriter:
+    async def _open_writer(self, model: Model, *, migrating: bool) -> InlineWriter:
         if self._closed:
             raise StorageUnavailable(f"the database {self._path} is closed")
         if self._beginning or self._writer.in_transaction:
             raise Internal(f"a write transaction on {self._path} is open already")
-        self._beginning = True
-        try:
-            await self._lock_file()
-        finally:
-            self._beginning = False
-        return InlineWriter(self._writer, self._inline, model, self._path, self._options.show_sql)
+        await self._lock_file()
+        return InlineWriter(self._writer, self._lock_file, self._inline, model, self._path, self._options.show_sql)
 
     async def _lock_file(self) -> None:
+        self._beginning = True
+        try:
+            await self._lock_patiently()
+        finally:
+            self._beginning = False
+
+    async def _lock_patiently(self) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _BUSY_SECONDS
         while True:
@@ -223,18 +202,5 @@ def _prepare(writer: sqlite3.Connection, reader: sqlite3.Connection, path: str) 
         # References are checked by the unit of work; they are declared for others who read the file.
         connection.execute("PRAGMA foreign_keys=OFF")
 
-
-async def _inventory(writer: InlineWriter) -> Inventory:
-    columns: dict[str, set[str]] = {}
-    for table, column in await writer.rows(_COLUMNS, ()):
-        columns.setdefault(str(table).lower(), set()).add(str(column).lower())
-    indexes = frozenset(str(name).lower() for (name,) in await writer.rows(_INDEXES, ()))
-    return Inventory({table: frozenset(names) for table, names in columns.items()}, indexes)
-
-
-_COLUMNS: Final = (
-    "SELECT t.name, c.name FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c WHERE t.type = 'table'"
-)
-_INDEXES: Final = "SELECT name FROM sqlite_master WHERE type = 'index'"
 
 DIALECT: Final[Dialect] = SqliteDialect()

@@ -31,6 +31,11 @@ class Envelope(msgspec.Struct, Generic[C], frozen=True, array_like=True):
     at: int
     actor: Actor
     command: C
+    fingerprint: bytes = b""
+    """Of the request's content, where its caller gave an idempotency key: a later one under the same key must be the
+    same."""
+    expected: int | None = None
+    """The version that the row must have, 0 for any: then it only must be there."""
 
 
 class Frame(msgspec.Struct, Generic[C], frozen=True, array_like=True):

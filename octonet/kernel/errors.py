@@ -5,9 +5,12 @@ OctonetError
 │   └── ValidationError     a value does not fit the schema
 ├── NotFound           what was named does not exist
 ├── Conflict           the state of the data forbids it
-│   └── ConstraintViolation     a database constraint said no
+│   ├── ConstraintViolation     a database constraint said no
+│   ├── InFlight                the same idempotency key is under way
+│   └── VersionMismatch         a condition on the row's version does not hold
 ├── Unavailable        try again later: nothing is known to be wrong with the request
 │   ├── StorageUnavailable      the database is away
+│   ├── NoRoom                  the log or the command stream can store no more for now
 │   └── OutcomeUnknown          the command is recorded, its outcome not yet known
 ├── Exhausted          a limit was reached
 └── Internal           our fault
@@ -87,6 +90,18 @@ class Conflict(OctonetError):
     default_code = "CONFLICT"
 
 
+class InFlight(Conflict):
+    """A request with this idempotency key is under way: try again for its outcome."""
+
+    default_code = "IDEMPOTENCY_KEY_IN_FLIGHT"
+
+
+class VersionMismatch(Conflict):
+    """The row does not have the version that was expected."""
+
+    default_code = "VERSION_MISMATCH"
+
+
 class ConstraintViolation(Conflict):
     """A database constraint was violated."""
 
@@ -111,6 +126,12 @@ class StorageUnavailable(Unavailable):
     """The database is not available at the moment."""
 
     default_code = "DB_NOT_CONNECTED"
+
+
+class NoRoom(Unavailable):
+    """There is no room to record anything at the moment."""
+
+    default_code = "NO_ROOM"
 
 
 class OutcomeUnknown(Unavailable):

@@ -21,6 +21,9 @@ sorted lists of ids."""
 
 DEFAULT_PROJECT = ProjectName("default")
 
+BEHIND_UUIDS = "g"
+"""Every UUID stands before it in code-point order; ids of commands that are no UUIDs stand behind it."""
+
 _VARIANTS = "89ab"
 
 

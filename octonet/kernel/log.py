@@ -49,6 +49,10 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     count: int = 0
     data: bytes | None = None
     rejection: Rejection | None = None
+    fingerprint: bytes = b""
+    """Of the request's content, where its caller gave an idempotency key."""
+    version: int = 0
+    """Of the row in `data`."""
 
 
 class Batch(msgspec.Struct, frozen=True, tag="batch", array_like=True):
@@ -104,6 +108,9 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     count: int = 0
     data: bytes | None = None
     rejection: Rejection | None = None
+    fingerprint: bytes = b""
+    version: int = 0
+    """Of the row in `data`, 0 where there is none."""
 
 
 class WrongSequence(Exception):
@@ -134,9 +141,9 @@ class Stream(Protocol):
 class CommandStream(Stream, Protocol):
     """The wishes of a project."""
 
-    async def publish(self, frame: bytes, frame_id: str) -> Sequence:
-        """Store a frame durably. The same `frame_id` twice within the window is stored once. Raises `Unavailable`
-        when the server does not answer, `Exhausted` when the stream is full."""
+    async def publish(self, frame: bytes) -> Sequence:
+        """Store a frame durably, at least once. Raises `Unavailable` when the server refuses it, `OutcomeUnknown` when
+        it does not answer, `NoRoom` when the stream or the disk is full."""
         ...
 
     async def forget(self, through: int) -> None:
@@ -152,7 +159,31 @@ class Log(Stream, Protocol):
     """Bytes one message may have."""
 
     async def append(self, body: bytes, after: int) -> int:
-        """Store the body at sequence `after + 1` or nowhere. Raises `WrongSequence` or `AppendDoubtful`."""
+        """Store the body at sequence `after + 1` or nowhere. Raises `WrongSequence`, `AppendDoubtful`, or `NoRoom`
+        when it was refused for certain because the stream or the disk is full."""
+        ...
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A frame of a command stream that could not be decoded, whole or in one of its envelopes."""
+
+    sequence: int
+    """Its own, in the dead-letter stream: how an operator names it."""
+    frame: int
+    """The frame's, in the command stream."""
+    reason: str
+    at: int
+    """When it was found, in milliseconds since 1970."""
+    body: bytes
+    """The frame, as it was."""
+
+
+class DeadLetters(Protocol):
+    """Where the frames of a project go that its lane cannot read."""
+
+    async def put(self, frame: int, reason: str, at: int, body: bytes) -> None:
+        """Store a letter durably, once: one that is there already under this frame's sequence stays as it is. Raises
+        `Unavailable` while it cannot be stored."""
         ...
 
 

@@ -38,6 +38,9 @@ class Request(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
     field: Raw = msgspec.UNSET
     value: Raw = msgspec.UNSET
     amount: Raw = msgspec.UNSET
+    idempotency_key: Raw = msgspec.UNSET
+    expected_version: Raw = msgspec.UNSET
+    min_position: Raw = msgspec.UNSET
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -104,6 +107,11 @@ class Operation(msgspec.Struct, frozen=True, tag_field="op"):
     entity: str
 
     @classmethod
+    def accepts(cls) -> frozenset[str]:
+        """The members of a request that have a meaning for it, in wire spelling."""
+        return frozenset(("op", "entity", "minPosition", *cls.needs, *cls.takes))
+
+    @classmethod
     @cache
     def op(cls) -> str:
         """The name on the wire, e.g. ``updateMany``."""
@@ -114,6 +122,12 @@ class Operation(msgspec.Struct, frozen=True, tag_field="op"):
 
 class Command(Operation, frozen=True, tag_field="op"):
     """A wish to change rows of one entity. Frozen, pure: it takes time and ids from the door, never makes them."""
+
+    @classmethod
+    def accepts(cls) -> frozenset[str]:
+        """See `Operation`. A row that is named by its id may be changed on condition of its version."""
+        conditions = ("idempotencyKey", "expectedVersion") if "id" in cls.needs else ("idempotencyKey",)
+        return super().accepts().union(conditions)
 
     @classmethod
     def parse(cls, request: Request, schema: EntitySchema, door: Door) -> Self:
@@ -169,6 +183,8 @@ class Answer(msgspec.Struct, frozen=True):
     count: int | None = None
     total: int | None = None
     cursor: str | None = None
+    version: int = 0
+    """Of `row`, where it was asked for by its id."""
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -14,9 +14,9 @@ def outcomes_of(batch: Batch, sequence: int) -> Iterator[Outcome]:
     index = 0
     for decision in batch.decisions:
         index += len(decision.events)
-        data = decision.data
+        data, version = decision.data, decision.version
         if data is None and decision.events:
-            data = decision.events[0].data
+            data, version = decision.events[0].data, decision.events[0].version
         yield Outcome(
             decision.command_id,
             Position(sequence, max(index - 1, 0)),
@@ -24,4 +24,6 @@ def outcomes_of(batch: Batch, sequence: int) -> Iterator[Outcome]:
             decision.count,
             data,
             decision.rejection,
+            decision.fingerprint,
+            0 if data is None else version,
         )

@@ -1,9 +1,12 @@
-"""A place in a project's history: the log entry, and the fact inside it. Opaque to clients."""
+"""A place in a project's history: the log entry, and the fact inside it. Opaque to clients, and signed: a position that
+this installation did not give out is refused instead of being waited for."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hmac
+from hashlib import blake2b
 
 import msgspec
 
@@ -20,22 +23,39 @@ class Position(msgspec.Struct, frozen=True, order=True, array_like=True):
 
 START = Position(0, 0)
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_SIGNATURE = 8
+"""Bytes: enough against guessing, short enough for a header of every fact."""
 
 
-def encode(project: ProjectName, position: Position) -> str:
-    """The token a client holds: URL-safe, without padding."""
-    raw = f"{position.entry}.{position.index}.{project}".encode()
-    return binascii.b2a_base64(raw, newline=False).rstrip(b"=").translate(_URL_SAFE).decode()
+class Positions:
+    """How the positions of one project are spelled. `key` (up to 64 bytes) signs them."""
 
+    __slots__ = ("_keyed", "project")
 
-def decode(project: ProjectName, token: str, path: str = "$.position") -> Position:
-    """Read a token of this project; anything else is refused with `INVALID_POSITION`."""
-    try:
-        raw = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
-        entry, index, owner = raw.split(".", 2)
-        position = Position(int(entry), int(index))
-    except (ValueError, binascii.Error):
-        raise invalid(path, "is not a position of this server", code="INVALID_POSITION") from None
-    if owner != project or position.entry < 0 or position.index < 0:
-        raise invalid(path, f"is not a position of project {project!r}", code="INVALID_POSITION")
-    return position
+    def __init__(self, project: ProjectName, key: bytes) -> None:
+        self.project = project
+        self._keyed = blake2b(project.encode(), key=key, digest_size=_SIGNATURE)
+
+    def encode(self, position: Position) -> str:
+        """The token a client holds: URL-safe, without padding."""
+        raw = b"%d.%d" % (position.entry, position.index)
+        return binascii.b2a_base64(self._signature(raw) + raw, newline=False).rstrip(b"=").translate(_URL_SAFE).decode()
+
+    def decode(self, token: str, path: str = "$.position") -> Position:
+        """Read a token of this project; anything else is refused with `INVALID_POSITION`."""
+        try:
+            raw = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
+            signature, text = raw[:_SIGNATURE], raw[_SIGNATURE:]
+            entry, index = text.split(b".")
+            position = Position(int(entry), int(index))
+        except (ValueError, binascii.Error):
+            raise invalid(path, "is not a position of this server", code="INVALID_POSITION") from None
+        # One spelling for each position: what is signed is what was read.
+        if not hmac.compare_digest(signature, self._signature(text)) or self.encode(position) != token:
+            raise invalid(path, f"is not a position of project {self.project!r}", code="INVALID_POSITION")
+        return position
+
+    def _signature(self, raw: bytes) -> bytes:
+        keyed = self._keyed.copy()
+        keyed.update(raw)
+        return keyed.digest()

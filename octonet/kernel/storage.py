@@ -71,6 +71,10 @@ class Transaction(Protocol):
         """For those of the commands that were decided before, the log entry that did it."""
         ...
 
+    async def newest(self) -> CommandId:
+        """The last, in code-point order, of all remembered commands whose id is a UUIDv7; empty where there is none."""
+        ...
+
     async def remember(self, decided: Sequence[Remembered]) -> None:
         """Add to the inbox."""
         ...
@@ -141,8 +145,8 @@ class Source(Protocol):
     rows of another discriminator are left out unless the options say otherwise. A query past its deadline raises
     `Unavailable` with code QUERY_TIMEOUT."""
 
-    async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Row | None:
-        """One live row by id, with its links."""
+    async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Stored | None:
+        """One live row by id, with its links and its version; `state` holds what the options show of it."""
         ...
 
     async def version(self, schema: EntitySchema, id: EntityId) -> int | None:

@@ -17,7 +17,6 @@ from octonet.kernel.log import (
     Decision,
     FeedMessage,
     FeedStream,
-    LogGap,
     Stream,
     WrongSequence,
 )
@@ -56,7 +55,8 @@ class Feed:
         return self._owned.is_set()
 
     async def run(self) -> None:
-        """For ever, while this worker owns the lane. A relay of an earlier owner is fenced off by its own failure."""
+        """For ever, while this worker owns the lane. A relay of an earlier owner is fenced off by its own failure.
+        Raises `LogGap` when history is missing, which no retry can mend."""
         while True:
             await self._owned.wait()
             try:
@@ -64,9 +64,6 @@ class Feed:
             except (WrongSequence, AppendDoubtful, Unavailable) as problem:
                 log.info("the feed starts over: %s", problem)
                 await asyncio.sleep(_PAUSE)
-            except LogGap as problem:
-                log.error("the feed stands still: %s", problem)
-                await asyncio.sleep(_PAUSE * 10)
 
     async def _relay(self) -> None:
         sequence, position = await self._feed.position()

@@ -10,9 +10,8 @@ from functools import partial
 from typing import Protocol, TypeAlias
 
 from octonet.kernel.errors import OctonetError, invalid
-from octonet.kernel.ids import ProjectName
 from octonet.kernel.log import LogGap, Stream
-from octonet.kernel.position import Position
+from octonet.kernel.position import Position, Positions
 from octonet.kernel.schema import Schemas
 from projections.engine.live import Interest, Live, Reached, facts, read
 
@@ -96,8 +95,8 @@ class Hub:
     The tail starts with the first subscriber and stops `linger` seconds after the last one left.
     """
 
-    def __init__(self, project: ProjectName, schemas: Schemas, stream: Stream, linger: float = 5.0) -> None:
-        self._project = project
+    def __init__(self, positions: Positions, schemas: Schemas, stream: Stream, linger: float = 5.0) -> None:
+        self._positions = positions
         self._schemas = schemas
         self._stream = stream
         self._linger = linger
@@ -171,7 +170,7 @@ class Hub:
 
         def ended(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (problem := task.exception()) is not None:
-                log.error("the live facts of project %s broke off", self._project, exc_info=problem)
+                log.error("the live facts of project %s broke off", self._positions.project, exc_info=problem)
                 broken()
 
         task = asyncio.get_running_loop().create_task(work)
@@ -189,12 +188,12 @@ class Hub:
             reason = "the log ended"
         except (LogGap, OctonetError, OSError) as problem:
             reason = str(problem)
-        log.warning("the live facts of project %s are interrupted: %s", self._project, reason)
+        log.warning("the live facts of project %s are interrupted: %s", self._positions.project, reason)
         self._break()
 
     def _dispatch(self, stretch: Reached) -> None:
         if self._groups:
-            found = list(facts(self._project, self._schemas, stretch.links))
+            found = list(facts(self._positions, self._schemas, stretch.links))
             if found:
                 for group in list(self._groups.values()):
                     group.deliver(found)
@@ -220,7 +219,7 @@ class Hub:
             while at < self._sequence and subscription.active:
                 at = await self._replay(subscription, at, self._sequence)
         except (LogGap, OctonetError, OSError) as problem:
-            log.warning("a subscriber of project %s could not catch up: %s", self._project, problem)
+            log.warning("a subscriber of project %s could not catch up: %s", self._positions.project, problem)
             self._expel(subscription, "the history from that position on cannot be read")
             return
         if subscription.active:
@@ -231,7 +230,7 @@ class Hub:
         start = subscription.position
         async with contextlib.aclosing(read(self._stream, after, until)) as stretches:
             async for stretch in stretches:
-                found = facts(self._project, self._schemas, stretch.links)
+                found = facts(self._positions, self._schemas, stretch.links)
                 subscription.deliver([fact for fact in found if fact.position > start])
                 await subscription.subscriber.drained()
                 if not subscription.active:

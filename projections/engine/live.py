@@ -7,14 +7,13 @@ from functools import cached_property
 
 import msgspec
 
-from octonet.kernel import position
 from octonet.kernel.chain import Assembler, Link
 from octonet.kernel.event import Event, Fact
 from octonet.kernel.filter import Filter
 from octonet.kernel.filter_match import matches
-from octonet.kernel.ids import EntityId, ProjectName, Row
+from octonet.kernel.ids import EntityId, Row
 from octonet.kernel.log import Batch, Decision, Entry, LogGap, Part, Recorded, Stream
-from octonet.kernel.position import Position
+from octonet.kernel.position import Position, Positions
 from octonet.kernel.schema import EntitySchema, Schemas
 
 _UPSERT = "upsert"
@@ -26,7 +25,7 @@ _write = msgspec.json.Encoder().encode
 class Live(msgspec.Struct, frozen=True, dict=True):
     """One fact as subscribers may see it. `data` is the row as JSON text without secrets, None when it is gone."""
 
-    project: ProjectName
+    positions: Positions
     position: Position
     op: str
     at: int
@@ -40,7 +39,7 @@ class Live(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def token(self) -> str:
         """The position as clients hold it."""
-        return position.encode(self.project, self.position)
+        return self.positions.encode(self.position)
 
     @cached_property
     def name(self) -> str:
@@ -72,7 +71,7 @@ class Interest(msgspec.Struct, frozen=True):
         return facts
 
 
-def facts(project: ProjectName, schemas: Schemas, links: Iterable[Link]) -> Iterator[Live]:
+def facts(positions: Positions, schemas: Schemas, links: Iterable[Link]) -> Iterator[Live]:
     """The facts of whole log entries, in order. Those of an entity that the schema no longer knows are left out: what
     is secret in them cannot be told."""
     for link in links:
@@ -83,14 +82,14 @@ def facts(project: ProjectName, schemas: Schemas, links: Iterable[Link]) -> Iter
                     index += 1
                     schema = schemas.entities.get(event.entity)
                     if schema is not None:
-                        yield _live(project, Position(link.sequence, index), decision, event, schema)
+                        yield _live(positions, Position(link.sequence, index), decision, event, schema)
 
 
-def _live(project: ProjectName, at: Position, decision: Decision, event: Event, schema: EntitySchema) -> Live:
+def _live(positions: Positions, at: Position, decision: Decision, event: Event, schema: EntitySchema) -> Live:
     data = event.data
     if data is not None and schema.secrets:
         data = _write({key: value for key, value in _row(data).items() if key not in schema.secrets})
-    return Live(project, at, decision.op, decision.at, event.fact, event.entity, event.id, event.version, data)
+    return Live(positions, at, decision.op, decision.at, event.fact, event.entity, event.id, event.version, data)
 
 
 class Reached(msgspec.Struct, frozen=True):

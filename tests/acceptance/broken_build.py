@@ -4,6 +4,7 @@ stop-at-append        nothing is broken; the process pauses itself (SIGSTOP) bet
 no-compare-and-set    the same, and appends go out without their fence
 early-reply           appends are called done before they are sent
 late-checkpoint       the checkpoint is written after the rows' transaction, and the process dies in between
+no-inbox              decided commands are not remembered: only the broker's window could find a copy
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Collection, Mapping, Sequence
 
 from jetstream import log as jetstream_log
 from jetstream.api import publish
 from jetstream.log import JetStreamLog
-from octonet import cli
+from octonet import cli, served
+from octonet.config import Settings
 from octonet.dialects.engine.transaction import SqlTransaction
-from octonet.kernel.storage import Checkpoint
+from octonet.kernel.ids import CommandId
+from octonet.kernel.storage import Checkpoint, Database, Remembered, Strategy
+from octonet.projects_tree import ProjectSettings
 
 _STOP_AT = 25
 _DIE_AT = 40
@@ -82,19 +87,29 @@ def late_checkpoint() -> None:
             await plain_move(again, to)
             await plain_commit(again)
 
-    from octonet.app import Node
+    databases: list[Database] = []
+    plain_open = served.open_database
 
-    databases = []
-    plain_open = Node._open_database
+    async def open_database(settings: Settings, project: ProjectSettings, strategy: Strategy) -> Database:
+        databases.append(await plain_open(settings, project, strategy))
+        return databases[-1]
 
-    async def open_database(self: Node, schemas: object) -> object:
-        database = await plain_open(self, schemas)  # type: ignore[arg-type]
-        databases.append(database)
-        return database
-
-    Node._open_database = open_database  # type: ignore[method-assign,assignment]
+    served.open_database = open_database
     SqlTransaction.move_checkpoint = move_checkpoint  # type: ignore[method-assign]
     SqlTransaction.commit = commit  # type: ignore[method-assign]
+
+
+def no_inbox() -> None:
+    """Know nothing of what was decided before."""
+
+    async def recall(self: SqlTransaction, ids: Collection[CommandId]) -> Mapping[CommandId, int]:
+        return {}
+
+    async def remember(self: SqlTransaction, decided: Sequence[Remembered]) -> None:
+        """Nothing is kept."""
+
+    SqlTransaction.recall = recall  # type: ignore[method-assign]
+    SqlTransaction.remember = remember  # type: ignore[method-assign]
 
 
 FAULTS = {
@@ -102,6 +117,7 @@ FAULTS = {
     "no-compare-and-set": lambda: stop_at_append(fenced=False),
     "early-reply": early_reply,
     "late-checkpoint": late_checkpoint,
+    "no-inbox": no_inbox,
 }
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,8 @@ import nats
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from jetstream.endpoint import Endpoint
+from tests.acceptance import tables
+from tests.acceptance.tables import Tables
 
 Json = Any
 
@@ -28,6 +29,7 @@ CLEAR_SECRET = b"correct horse battery"
 """Every secret that the writers send begins with it."""
 SEALED = "a sealed value"
 """What stands for a secret on both sides: the checker has no key."""
+_SIGNATURE = 8
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,10 @@ class History:
     last: int = 0
 
 
-async def violations(endpoint: Endpoint, database: Path, schemas: Path, told: list[Told]) -> list[str]:
-    """Everything that is wrong."""
-    client = await nats.connect(endpoint.url, user=endpoint.user or None, password=endpoint.password or None)
+async def violations(endpoint: Endpoint, database: Path | str, schemas: Path, told: list[Told]) -> list[str]:
+    """Everything that is wrong; the database is a SQLite file, or the address of a PostgreSQL of the tests'."""
+    servers = endpoint.url.split(",")
+    client = await nats.connect(servers, user=endpoint.user or None, password=endpoint.password or None)
     try:
         log = await _messages(client, "OCTO_LOG_default")
         feed = await _messages(client, "OCTO_FACTS_default")
@@ -100,7 +103,7 @@ async def _messages(client: Any, stream: str) -> list[Any]:
     )
     found: list[Any] = []
     while len(found) < state.messages:
-        found += await subscription.fetch(1000, timeout=5)
+        found += await subscription.fetch(1000, timeout=20)
     await subscription.unsubscribe()
     return found[: state.messages]
 
@@ -132,7 +135,7 @@ def _read_log(messages: list[Any], history: History) -> Iterator[str]:
 def _decisions(sequence: int, entry: Json) -> Iterator[Decision]:
     index = 0
     for raw in entry[3]:
-        command, op, entity, _, actor, verdict, events, count, data, _ = raw
+        command, op, entity, _, actor, verdict, events, count, data = raw[:9]
         yield Decision(sequence, index, command, op, entity, actor[4], verdict, events, count, data)
         index += len(events)
 
@@ -189,10 +192,10 @@ def fold(history: History, until: int) -> dict[str, dict[str, tuple[int, Json]]]
     return state
 
 
-def _check_database(path: Path, schemas: Path, history: History) -> Iterator[str]:
-    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        entry, digest = database.execute("SELECT entry, digest FROM octonet_checkpoint").fetchone()
+def _check_database(place: Path | str, schemas: Path, history: History) -> Iterator[str]:
+    with tables.opened(place) as database:
+        (checkpoint,) = database.rows("octonet_checkpoint")
+        entry, digest = checkpoint["entry"], checkpoint["digest"]
         if entry > history.last:
             yield f"the database is at entry {entry}, the log ends at {history.last}"
         elif entry and history.digests.get(entry) != digest:
@@ -200,27 +203,42 @@ def _check_database(path: Path, schemas: Path, history: History) -> Iterator[str
         folded = fold(history, entry)
         for schema in json.loads(schemas.read_text()):
             yield from _check_rows(database, schema, folded.get(schema["name"], {}))
-        inbox = dict(database.execute("SELECT command_id, entry FROM octonet_inbox").fetchall())
+        inbox = {row["command_id"]: row["entry"] for row in database.rows("octonet_inbox")}
         wanted = {d.command: d.entry for d in history.decisions if d.entry <= entry}
         if inbox != wanted:
             yield f"the inbox has {len(inbox)} commands, the log decided {len(wanted)} up to the checkpoint"
-        if broken := database.execute("PRAGMA foreign_key_check").fetchall():
-            yield f"{len(broken)} references have no target"
-    finally:
-        database.close()
+        yield from _check_references(database, json.loads(schemas.read_text()))
 
 
-def _check_rows(database: sqlite3.Connection, schema: Json, wanted: dict[str, tuple[int, Json]]) -> Iterator[str]:
-    cursor = database.execute(f'SELECT * FROM "{schema["collection"]}"')
-    names = [column[0] for column in cursor.description]
-    rows = {row["id"]: row for row in (dict(zip(names, values, strict=True)) for values in cursor)}
+def _check_references(database: Tables, schemas: Json) -> Iterator[str]:
+    collections = {schema["name"]: schema["collection"] for schema in schemas}
+    ids = {name: {row["id"] for row in database.rows(table)} for name, table in collections.items()}
+    for schema in schemas:
+        for name, relation in schema.get("relations", {}).items():
+            target = ids[relation["target"]]
+            if relation["type"] in ("many-to-one", "one-to-one"):
+                column = relation.get("joinColumn") or name
+                held = [row[column] for row in database.rows(schema["collection"]) if row[column] is not None]
+            elif relation["type"] == "many-to-many":
+                links = database.rows(relation.get("through") or f"{schema['collection']}_{name}")
+                owners = {next(iter(link.values())) for link in links}
+                held = [tuple(link.values())[1] for link in links]
+                if not owners <= ids[schema["name"]]:
+                    yield f"{schema['name']}.{name}: links without an owner"
+            else:
+                continue
+            if broken := [id for id in held if id not in target]:
+                yield f"{schema['name']}.{name}: {len(broken)} references have no target"
+
+
+def _check_rows(database: Tables, schema: Json, wanted: dict[str, tuple[int, Json]]) -> Iterator[str]:
+    rows = {row["id"]: row for row in database.rows(schema["collection"])}
     links: dict[str, dict[str, list[str]]] = {}
     for name, relation in schema.get("relations", {}).items():
         if relation["type"] == "many-to-many":
             table = relation.get("through") or f"{schema['collection']}_{name}"
-            pairs = database.execute(f'SELECT * FROM "{table}" ORDER BY 1, 2').fetchall()
             found = links.setdefault(name, {})
-            for owner, target in pairs:
+            for owner, target in sorted(tuple(row.values()) for row in database.rows(table)):
                 found.setdefault(owner, []).append(target)
     if rows.keys() != wanted.keys():
         extra, missing = rows.keys() - wanted.keys(), wanted.keys() - rows.keys()
@@ -292,5 +310,5 @@ def _public(row: Json) -> Json:
 
 
 def _position(token: str) -> str:
-    raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    return raw.rpartition(".")[0]
+    """Entry and index; the signature before them is not ours to judge."""
+    return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[_SIGNATURE:].decode()

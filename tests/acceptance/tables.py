@@ -1,24 +1,103 @@
-"""The content of a SQLite database, to hold two against each other."""
+"""The content of a database, in wire form, to hold two against each other and both against their facts."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from tests import postgres
 
 _OF_THE_SERVER = "octonet_inbox"
 
+Row = dict[str, Any]
 
-def content(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+
+class Tables(Protocol):
+    """A database as another program sees it."""
+
+    def names(self) -> list[str]:
+        """The tables."""
+        ...
+
+    def rows(self, table: str) -> list[Row]:
+        """Every row, by the first two columns; JSON stands as text, a truth value may be a number."""
+        ...
+
+
+class SqliteTables:
+    """A SQLite file."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def names(self) -> list[str]:
+        found = self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        return [name for (name,) in found]
+
+    def rows(self, table: str) -> list[Row]:
+        cursor = self._connection.execute(f'SELECT * FROM "{table}" ORDER BY 1, 2')
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, values, strict=True)) for values in cursor]
+
+
+class PostgresTables:
+    """A PostgreSQL database, through psql."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def names(self) -> list[str]:
+        return self._lines(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename COLLATE \"C\""
+        )
+
+    def rows(self, table: str) -> list[Row]:
+        columns = self._lines(
+            "SELECT attname || ' ' || atttypid::regtype FROM pg_attribute"
+            f" WHERE attrelid = '\"{table}\"'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+        )
+        kinds = dict(column.split(" ", 1) for column in columns)
+        text = ", ".join(
+            f'"{name}"::text AS "{name}"' if kind == "json" else f'"{name}"' for name, kind in kinds.items()
+        )
+        lines = self._lines(f'SELECT row_to_json(r) FROM (SELECT {text} FROM "{table}" ORDER BY 1, 2) AS r')
+        return [{name: _plain(kinds[name], value) for name, value in json.loads(line).items()} for line in lines]
+
+    def _lines(self, text: str) -> list[str]:
+        return postgres.server().sql(text, self._name).splitlines()
+
+
+def _plain(kind: str, value: Any) -> Any:
+    if kind == "bytea" and value is not None:
+        return bytes.fromhex(value.removeprefix("\\x"))
+    if kind == "double precision" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+@contextmanager
+def opened(place: Path | str) -> Iterator[Tables]:
+    """The tables of a SQLite file, or of a PostgreSQL database of the tests' own server."""
+    if isinstance(place, str):
+        yield PostgresTables(urlsplit(place).path.strip("/"))
+        return
+    with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True)) as connection:
+        yield SqliteTables(connection)
+
+
+def content(place: Path | str) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, junctions and checkpoint included, by primary key. Not the inbox: a copy decides no
     command."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
-        names = [name for (name,) in found if name != _OF_THE_SERVER]
-        return {name: database.execute(f'SELECT * FROM "{name}" ORDER BY 1, 2').fetchall() for name in names}
+    with opened(place) as tables:
+        names = [name for name in tables.names() if name != _OF_THE_SERVER]
+        return {name: [tuple(row.values()) for row in tables.rows(name)] for name in names}
 
 
-def rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+def rows(place: Path | str) -> dict[str, list[tuple[Any, ...]]]:
     """The same without what the server keeps for itself."""
-    return {name: found for name, found in content(path).items() if not name.startswith("octonet_")}
+    return {name: found for name, found in content(place).items() if not name.startswith("octonet_")}

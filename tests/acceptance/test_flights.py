@@ -19,6 +19,7 @@ import pytest
 
 from jetstream.endpoint import Endpoint
 from jetstream.server import find_running
+from tests import postgres
 from tests.acceptance.checker import Told
 from tests.acceptance.tables import content, rows
 from tests.acceptance.writers import Writer
@@ -131,10 +132,11 @@ async def test_every_flight_is_written_once_and_told_once_to_every_listener(serv
     assert stream.tokens == [message.headers["Octonet-Position"] for message in told if message.headers]
 
 
-def _replay(server: Server, target: Path, *more: str) -> str:
+def _replay(server: Server, target: Path | str, *more: str) -> str:
     """What `octonet replay` says; it runs beside the server."""
+    uri = target if isinstance(target, str) else f"sqlite:///{target}"
     done = subprocess.run(
-        server.command("replay", "--to", f"sqlite:///{target}", "--quiet", *more),
+        server.command("replay", "--to", uri, "--quiet", *more),
         env=server.environment(), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -191,6 +193,23 @@ async def test_a_replay_of_every_command_has_the_links_and_stops_where_it_is_tol
     before = content(copies[2])
     assert "0 log entries folded" in _replay(shop, copies[2])
     assert content(copies[2]) == before
+
+
+async def test_a_replay_into_postgresql_equals_the_sqlite_original_row_for_row(
+    server: Server, shop: Server, tmp_path: Path
+) -> None:
+    if reason := postgres.missing():
+        pytest.skip(reason)
+    await _write(shop, 3)
+    for number, origin in enumerate((server, shop)):
+        target = postgres.server().uri(tmp_path / str(number))
+        _replay(origin, target)
+        whole = rows(origin.directory / "octonet.db")
+        assert any(whole.values())
+        assert rows(target) == whole
+        before = content(target)
+        assert "0 log entries folded" in _replay(origin, target)
+        assert content(target) == before
 
 
 def _iso(milliseconds: int) -> str:

@@ -19,7 +19,7 @@ class Writer:
     """One client of the shop. `told` is shared by all of them; replies that never came are not in it."""
 
     def __init__(self, url: Callable[[], str], told: list[Told], seed: int) -> None:
-        self._url = url
+        self.url = url
         self._told = told
         self._dice = random.Random(seed)
         self._known: dict[str, list[str]] = {"customers": [], "orders": [], "tags": [], "notes": []}
@@ -50,16 +50,21 @@ class Writer:
             [40, 12, 8, 6, 3, 1, 14, 10, 6],
         )[0]
         op, method, path, body = choice()
-        correlation = f"c{next(_numbers)}"
-        async with session.request(
-            method, self._url() + "/api/v1/" + path, json=body, headers={"X-Correlation-Id": correlation}
-        ) as response:
-            reply = await response.json()
-            told = Told(correlation, op, response.status, reply, response.headers.get("Octonet-Position", ""))
+        told = await self.ask(session, op, method, "/api/v1/" + path, body)
+        if told is None:
+            return
         self._told.append(told)
-        data = reply.get("data")
+        data = told.reply.get("data")
         if op == "create" and isinstance(data, dict):
             self._known[path].append(data["id"])
+
+    async def ask(self, session: aiohttp.ClientSession, op: str, method: str, path: str, body: Any) -> Told | None:
+        """What the server says to one request; None when that will never be known."""
+        correlation = f"c{next(_numbers)}"
+        headers = {"X-Correlation-Id": correlation}
+        async with session.request(method, self.url() + path, json=body, headers=headers) as response:
+            reply = await response.json()
+            return Told(correlation, op, response.status, reply, response.headers.get("Octonet-Position", ""))
 
     def _pick(self, collection: str) -> str:
         known = self._known[collection]

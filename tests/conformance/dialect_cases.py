@@ -8,12 +8,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from octonet import dialects
 from octonet.kernel import schema_parse
 from octonet.kernel.filter import EVERYTHING, Filter, Options, Order
 from octonet.kernel.ids import EntityId, JsonValue, Row
 from octonet.kernel.schema import EntitySchema, Schemas
-from octonet.kernel.storage import Database, DatabaseOptions, Page, Stored, Strategy
+from octonet.kernel.storage import Database, DatabaseOptions, Page, Source, Stored, Strategy
+from tests import postgres
 
 _PERSON: Final = {
     "name": "Person",
@@ -87,16 +90,24 @@ PERSON, GROUP, ORDER, USER, ACCOUNT, DOG = (
 )
 AT: Final = "2024-05-06T07:08:09.010Z"
 
-_URIS: Final[dict[str, Callable[[Path], str]]] = {"sqlite": lambda folder: f"sqlite:///{folder}/data/octonet.db"}
-"""For each dialect that can be opened here, where."""
+_URIS: Final[dict[str, Callable[[Path], str]]] = {
+    "sqlite": lambda folder: f"sqlite:///{folder}/data/octonet.db",
+    "postgres": lambda folder: postgres.server().uri(folder),
+}
+"""For each dialect that can be opened in tests, where."""
+_MISSING: Final[dict[str, Callable[[], str]]] = {"postgres": postgres.missing}
+"""For each dialect that needs a server, why there is none."""
 
 KNOWN: Final = dialects.known()
 
 
-def uri_of(dialect: str, folder: Path) -> str | None:
-    """Where a database of this dialect can be opened, if it can."""
+def uri_of(dialect: str, folder: Path) -> str:
+    """Where a database of this dialect can be opened; skips the test, saying why, when it cannot."""
     find = _URIS.get(dialect)
-    return None if find is None else find(folder)
+    reason = f"no {dialect} can be opened here" if find is None else _MISSING.get(dialect, str)()
+    if find is None or reason:
+        pytest.skip(reason)
+    return find(folder)
 
 
 @asynccontextmanager
@@ -104,9 +115,7 @@ async def opened(
     dialect: str, folder: Path, schemas: Schemas = SCHEMAS, options: DatabaseOptions | None = None
 ) -> AsyncIterator[Database]:
     """A database of this dialect with its tables made."""
-    uri = uri_of(dialect, folder)
-    assert uri is not None
-    database = await dialects.find(dialect).open(uri, schemas, options or DatabaseOptions())
+    database = await dialects.find(dialect).open(uri_of(dialect, folder), schemas, options or DatabaseOptions())
     try:
         await database.migrate(schemas, Strategy.UPDATE)
         yield database
@@ -165,3 +174,9 @@ def ids(rows: Iterable[Row]) -> list[str]:
 def public(row: Row) -> Row:
     """What a query may show of a person."""
     return {name: value for name, value in row.items() if name != "password"}
+
+
+async def row_of(source: Source, schema: EntitySchema, id: str, options: Options | None = None) -> Row | None:
+    """What a get shows of a row."""
+    found = await source.get(schema, EntityId(id), options or Options())
+    return None if found is None else found.state

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from octonet.kernel.errors import ConstraintViolation, Internal
-from octonet.kernel.filter import EVERYTHING, Compare, Comparison, Options
+from octonet.kernel.filter import EVERYTHING, Compare, Comparison
 from octonet.kernel.ids import CommandId, EntityId
 from octonet.kernel.schema import EntitySchema
 from octonet.kernel.storage import Checkpoint, Database, Remembered, Stored
@@ -18,6 +18,7 @@ from tests.conformance.dialect_cases import (
     of_values,
     page,
     public,
+    row_of,
     state,
     stored,
     write,
@@ -138,7 +139,7 @@ async def test_a_rollback_leaves_nothing_and_may_come_twice(database: Database) 
     await transaction.move_checkpoint(Checkpoint(9, 9, b"d", "s"))
     await transaction.rollback()
     await transaction.rollback()
-    assert await database.get(PERSON, EntityId("p1"), Options()) is None
+    assert await row_of(database, PERSON, "p1") is None
     assert await database.pairs(PERSON, PERSON.relations["groups"], [EntityId("p1")]) == []
     assert await database.checkpoint() == Checkpoint()
 
@@ -293,6 +294,15 @@ async def test_the_checkpoint_moves_with_the_transaction(database: Database) -> 
         assert await database.checkpoint() == to
 
 
+async def test_the_newest_of_the_commands_made_of_time_is_known(database: Database) -> None:
+    transaction = await database.begin()
+    assert await transaction.newest() == ""
+    ids = ["019a-7000", "019a-7fff", "019b-0000", "key-ffff", "0000-ffff", "zzzz"]
+    await transaction.remember([Remembered(CommandId(id), 1) for id in ids])
+    assert await transaction.newest() == "019b-0000"
+    await transaction.commit()
+
+
 async def test_decided_commands_are_recalled(database: Database) -> None:
     commands = [CommandId(f"c{number}") for number in range(10_100)]
     transaction = await database.begin()
@@ -318,12 +328,12 @@ async def test_readers_see_the_old_rows_until_the_commit_and_the_new_ones_after(
     await transaction.update(PERSON, [(1, stored(PERSON, "p1", 2, name="new", groups=["g2"]))])
     before = state(PERSON, "p1", name="old", groups=["g1"])
     long = page(Compare("bio", Comparison.NE, "x"))
-    assert await database.get(PERSON, EntityId("p1"), Options()) == public(before)
+    assert await row_of(database, PERSON, "p1") == public(before)
     assert await database.count(PERSON, Compare("name", Comparison.EQ, "new")) == 0
     assert await database.select(PERSON, long) == []
     await transaction.commit()
     after = state(PERSON, "p1", name="new", groups=["g2"])
-    assert await database.get(PERSON, EntityId("p1"), Options()) == public(after)
+    assert await row_of(database, PERSON, "p1") == public(after)
     assert await database.count(PERSON, Compare("name", Comparison.EQ, "new")) == 1
 
 

@@ -61,7 +61,7 @@ async def test_a_frame_that_is_stored_twice_is_decided_once(settings: Settings, 
         client = await connect(nats.endpoint)
         frame = (await client.jetstream().get_last_msg("OCTO_CMD_default", "octo.cmd.default")).data
         assert frame is not None
-        await publish(client, "octo.cmd.default", frame, {"Nats-Msg-Id": "another id"})
+        await publish(client, "octo.cmd.default", frame, {})
         await do(node, "create", "Tag", data={"id": "u", "label": "two"})
         await client.close()
         decided = [d.command_id for batch in await batches(node, nats) for d in batch.decisions]
@@ -225,7 +225,7 @@ async def test_secrets_travel_sealed_and_are_stored_in_clear(settings: Settings,
 
 
 async def _replay_equals(settings: Settings, nats: EmbeddedServer, copy: Path) -> None:
-    from octonet.app import load_schemas
+    from octonet.project_files import load_schemas
 
     schemas = load_schemas(settings.schemas_path)
     client = await connect(nats.endpoint)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.message import Message
 from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
-from aiohttp import web
 
 from octonet.kernel.errors import Invalid, invalid
 from octonet.kernel.faults import step
 from octonet.kernel.operation import Operation, Raw, Request
+from octonet.transport import Incoming
 from transports.engine.render import Refused
 
 _MOST_PARAMETERS = 64
@@ -57,28 +58,23 @@ def json_text(text: str | bytes, path: str = "$") -> Raw:
         raise invalid(path, "is nested too deeply", code=_PARSE_ERROR) from None
 
 
-async def body(request: web.BaseRequest) -> Raw:
+def body(incoming: Incoming) -> Raw:
     """The request's JSON body, UNSET when it is empty, whatever its declared type."""
-    headers = request.headers
-    length = request.content_length
-    if length is not None and length > request.client_max_size:
-        raise Refused(413, "BODY_TOO_LARGE", "the body is larger than this server accepts", {"Connection": "close"})
-    if "Expect" in headers and headers["Expect"].lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
-    text = await request.read()
-    if not text:
+    if not incoming.body:
         return msgspec.UNSET
-    if headers.get("Content-Type") != _JSON:
-        _check_type(request)
-    return json_text(text)
+    declared = incoming.headers.get("content-type", "")
+    if declared != _JSON:
+        _check_type(declared)
+    return json_text(incoming.body)
 
 
-def _check_type(request: web.BaseRequest) -> None:
-    declared = request.content_type.lower()
-    if "Content-Type" not in request.headers or not (declared == _JSON or declared.endswith("+json")):
+def _check_type(declared: str) -> None:
+    message = Message()
+    message["content-type"] = declared
+    kind = message.get_content_type() if declared else ""
+    if not (kind == _JSON or kind.endswith("+json")):
         raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "the body must be JSON, declared as application/json")
-    if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
+    if (message.get_content_charset() or "utf-8") not in ("utf-8", "utf8", "us-ascii"):
         raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "the body's charset must be utf-8")
 
 

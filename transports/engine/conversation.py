@@ -12,19 +12,18 @@ import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from octonet.gateway import Gateway, Written
+from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import OctonetError, invalid
 from octonet.kernel.operation import Raw, Request
 from octonet.kernel.position import Position
 from octonet.project import Project
 from octonet.transport import HttpSettings
 from transports.engine import coerce, frames, orm_response, render, wish
-from transports.engine.caller import actor
 from transports.engine.listening import Listening
 from transports.engine.outlet import Outlet
 
 log = logging.getLogger("octonet.ws")
 
-_NAME = "ws"
 _LARGEST_MESSAGE = 1024 * 1024
 _IN_FLIGHT = 64
 _FAREWELL = 2.0
@@ -48,11 +47,13 @@ class _Socket(web.WebSocketResponse[Literal[False]]):
 class Conversation:
     """One connection to one project."""
 
-    def __init__(self, gateway: Gateway, project: Project, request: web.BaseRequest, settings: HttpSettings) -> None:
+    def __init__(
+        self, gateway: Gateway, project: Project, request: web.BaseRequest, actor: Actor, settings: HttpSettings
+    ) -> None:
         self._gateway = gateway
         self._project = project
         self._request = request
-        self._actor = actor(request, _NAME)
+        self._actor = actor
         self._outlet = Outlet(request, settings.max_buffer, self._farewell)
         self._socket = _Socket(
             heartbeat=settings.heartbeat,
@@ -145,6 +146,8 @@ class Conversation:
             body = orm_response.encode(result)
             if isinstance(result, Written):
                 body = b'%b,"position":%b}' % (body[:-1], _encode(result.position))
+            if result.version:
+                body = b'%b,"version":%d}' % (body[:-1], result.version)
         except OctonetError as problem:
             body = render.error(problem)
         self._outlet.write(_response(correlation, body))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-from aiohttp import web
+
+from octonet.transport import Incoming, Reply
 
 ANY = "*"
 
-_GRANTED: web.RequestKey[Mapping[str, str]] = web.RequestKey("cors")
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": (
@@ -18,6 +18,8 @@ _PREFLIGHT = {
     ),
     "Access-Control-Max-Age": "600",
 }
+_VARY = {"Vary": "Origin"}
+_ALLOWED = "Access-Control-Allow-Origin"
 _EXPOSED = "Octonet-Position, Preference-Applied, Retry-After, ETag, mcp-session-id"
 
 
@@ -26,23 +28,20 @@ class Policy(msgspec.Struct, frozen=True):
 
     origins: frozenset[str]
 
-    def enter(self, request: web.BaseRequest) -> web.Response | None:
-        """Note what the request's origin is granted; answer it at once where it is only a preflight."""
-        origin = request.headers.get("Origin")
+    def granted(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """The headers by which an answer shares itself with the origin that these request headers name."""
+        origin = headers.get("origin")
         if origin is None:
-            return None
-        granted = {"Vary": "Origin"}
-        if ANY in self.origins or origin in self.origins:
-            granted["Access-Control-Allow-Origin"] = ANY if ANY in self.origins else origin
-            granted["Access-Control-Expose-Headers"] = _EXPOSED
-        request[_GRANTED] = granted
-        if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
-            return None
-        return web.Response(status=204, headers=_PREFLIGHT if "Access-Control-Allow-Origin" in granted else None)
+            return {}
+        if ANY not in self.origins and origin not in self.origins:
+            return _VARY
+        shown = ANY if ANY in self.origins else origin
+        return {**_VARY, _ALLOWED: shown, "Access-Control-Expose-Headers": _EXPOSED}
 
 
-def granted(request: web.BaseRequest) -> Mapping[str, str]:
-    """The headers by which the response shares itself with the request's origin. The host adds them by itself, except
-    where a door has already sent its headers."""
-    found: Mapping[str, str] = request.get(_GRANTED, {})
-    return found
+def preflight(incoming: Incoming) -> Reply | None:
+    """The answer to a browser that only asks what it may do; None to any other request."""
+    asks = incoming.method == "OPTIONS" and "origin" in incoming.headers
+    if not asks or "access-control-request-method" not in incoming.headers:
+        return None
+    return Reply(status=204, headers=_PREFLIGHT if _ALLOWED in incoming.shared else {})

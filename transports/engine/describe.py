@@ -19,7 +19,7 @@ from octonet.kernel.schema import (
     RelationKind,
     Schemas,
 )
-from transports.engine import coerce
+from transports.engine import coerce, conditions
 
 Json: TypeAlias = dict[str, object]
 
@@ -96,6 +96,10 @@ class Description:
                 "parameters": {
                     name: {"name": name, "in": "query", "description": text, **how}
                     for name, (text, how) in _PARAMETERS.items()
+                }
+                | {
+                    name: {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+                    for name, text in conditions.DESCRIBED.items()
                 },
                 "responses": {
                     "Error": {"description": "Refused, or failed.", "content": _content(_ref("schemas", "Error"))}
@@ -151,7 +155,10 @@ class Description:
         found: Json = {
             "operationId": f"{name or op}_{schema.name}",
             "tags": [schema.name],
-            "parameters": [_ref("parameters", parameter) for parameter in sorted(coerce.accepted(operation))],
+            "parameters": [
+                _ref("parameters", parameter)
+                for parameter in (*sorted(coerce.accepted(operation)), *conditions.taken(operation))
+            ],
             "responses": {
                 status: {"description": "Done.", "content": _content(_answer(schema, operation))},
                 "default": _ref("responses", "Error"),

@@ -1,4 +1,4 @@
-"""The HTTP host: one port for every HTTP door, found by the first segments of the path."""
+"""The HTTP host: one port for every HTTP door."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from uuid import uuid4
 
@@ -16,23 +16,19 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 
 from octonet.kernel.errors import OctonetError
-from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
-from octonet.transport import Handler
-from transports.engine import cors, render
-from transports.engine.caller import BELOW, PROJECT
+from octonet.kernel.ids import ProjectName
+from octonet.transport import Exchange, HttpDoor, Incoming, Reply, Stream
+from transports.engine import cors, health, render
+from transports.engine.front import Front, House
+from transports.engine.health import Health
+from transports.engine.mounts import Mounts
+from transports.engine.reply import response
 
 log = logging.getLogger("octonet.http")
 
 _LAST_MOMENT = 0.05
 """Seconds for a request to notice that it is cut."""
-
-
-class Health(msgspec.Struct, frozen=True):
-    """What `/health` tells of one project."""
-
-    ready: bool
-    transports: tuple[str, ...]
-    entities: tuple[str, ...]
+_NOTHING: Mapping[str, str] = {}
 
 
 class _Connection(web.RequestHandler):
@@ -46,34 +42,31 @@ class _Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("the answer had begun when its making failed")
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            response = render.failure(status, "BAD_REQUEST", "the request is not valid HTTP")
+            reply = render.failure(status, "BAD_REQUEST", "the request is not valid HTTP")
         else:
-            incident = uuid4().hex
-            log.error("incident %s: %s %s", incident, request.method, request.path, exc_info=exc)
-            response = render.failure(500, "INTERNAL", f"something went wrong inside Octonet; incident {incident}")
-        response.force_close()
-        return response
+            reply = _incident(request.method, request.path, exc)
+        return response(reply, closing=True)
+
+    def close(self) -> None:
+        super().close()
+        if self._current_request is None:
+            self.force_close()
 
 
 class _Server(web.Server):
-    """aiohttp's server, with our connections, and an event that says when there are none."""
+    """aiohttp's server, with our connections."""
 
-    def __init__(self, handler: Handler, request_factory: Callable[..., web.BaseRequest]) -> None:
-        super().__init__(handler, request_factory=request_factory, access_log=None)
-        self._open = 0
-        self.idle = asyncio.Event()
-        self.idle.set()
+    def __init__(self, host: HttpHost, factory: Callable[..., web.BaseRequest]) -> None:
+        super().__init__(host.serve, request_factory=factory, access_log=None)
+        self._host = host
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        self._open += 1
-        self.idle.clear()
+        self._host.came(handler)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
-        self._open -= 1
-        if self._open == 0:
-            self.idle.set()
+        self._host.left(handler)
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
@@ -82,42 +75,39 @@ class _Server(web.Server):
 class HttpHost:
     """Serves the doors mounted on it.
 
-    `known` says whether a project exists, `health` how one is; `origins` are those that browsers may call from
+    `known` says whether a project exists, `how` how one is; `origins` are those that browsers may call from
     (``*``: any). Bodies are at most `max_body` bytes.
     """
 
     def __init__(
         self,
         known: Callable[[str], bool],
-        health: Callable[[ProjectName], Health],
+        how: Callable[[ProjectName], Awaitable[Health]],
         origins: Sequence[str] = (),
         max_body: int = 10 * 1024 * 1024,
     ) -> None:
-        self._known = known
-        self._health = health
+        self._mounts = Mounts(known)
         self._cors = cors.Policy(frozenset(origins))
         self._max_body = max_body
-        self._doors: dict[str, list[tuple[str, Handler]]] = {}
         self._server: _Server | None = None
         self._listening: asyncio.Server | None = None
         self._stopping = False
-        self.mount("/health", self._report)
+        self._open: set[asyncio.Protocol] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.mount("/health", health.exchange(how))
 
-    def mount(self, prefix: str, handler: Handler) -> None:
-        """Let `handler` serve this prefix and every path below it. Raises `ValueError` when it is taken."""
-        if not prefix.startswith("/") or prefix.endswith("/"):
-            raise ValueError(f"{prefix!r} is not a path prefix: it starts with a slash and does not end with one")
-        doors = self._doors.setdefault(prefix.split("/", 2)[1], [])
-        if any(taken == prefix for taken, _ in doors):
-            raise ValueError(f"two doors want {prefix!r}")
-        doors.append((prefix, handler))
-        doors.sort(key=lambda door: len(door[0]), reverse=True)
+    def mount(self, prefix: str, door: HttpDoor) -> None:
+        """Let `door` serve this prefix and every path below it. Raises `ValueError` when it is taken."""
+        self._mounts.add(prefix, door)
 
     async def start(self, host: str, port: int, reuse_port: bool = False) -> int:
         """Listen; returns the port, which matters when 0 was asked for."""
-        self._server = _Server(self._serve, self._request)
+        server = self._server = _Server(self, self._request)
+        share = self._cors.granted if self._cors.origins else lambda _: _NOTHING
+        house = House(self._mounts, self.answer, share, server, self._max_body, self.came, self.left)
         self._listening = await asyncio.get_running_loop().create_server(
-            self._server, host, port, reuse_port=reuse_port or None, backlog=1024
+            lambda: Front(house), host, port, reuse_port=reuse_port or None, backlog=1024
         )
         bound: socket.socket = self._listening.sockets[0]
         number: int = bound.getsockname()[1]
@@ -129,12 +119,90 @@ class HttpHost:
             return
         self._stopping = True
         self._listening.close()
+        for front in self._fronts():
+            front.finish()
         self._server.pre_shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
-                await self._server.idle.wait()
+                await self._empty.wait()
+        for front in self._fronts():
+            front.abort()
         await self._server.shutdown(_LAST_MOMENT)
         await self._listening.wait_closed()
+
+    def came(self, connection: asyncio.Protocol) -> None:
+        """A connection is open."""
+        self._open.add(connection)
+        self._empty.clear()
+
+    def left(self, connection: asyncio.Protocol) -> None:
+        """A connection is gone."""
+        self._open.discard(connection)
+        if not self._open:
+            self._empty.set()
+
+    async def answer(self, exchange: Exchange, incoming: Incoming) -> Reply:
+        """The reply to a whole request, whatever becomes of it. Never raises."""
+        try:
+            reply = (cors.preflight(incoming) if incoming.shared else None) or await exchange(incoming)
+        except OctonetError as problem:
+            reply = render.refusal(problem)
+        except Exception as problem:  # the outermost place: its caller is told, and nothing else is disturbed
+            reply = _incident(incoming.method, incoming.target, problem)
+        if incoming.shared:
+            return msgspec.structs.replace(reply, headers={**reply.headers, **incoming.shared})
+        return reply
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """What a `Front` hands on: streams, and exchanges that are not plain."""
+        incoming = self._incoming(request)
+        place = self._mounts.find(incoming.target.partition("?")[0])
+        if place is None:
+            return await self._settle(_nowhere, incoming)
+        incoming = msgspec.structs.replace(incoming, project=place.project, below=place.below)
+        if isinstance(place.door, Stream):
+            return await self._stream(place.door, request, incoming)
+        try:
+            body = await self._read(request)
+        except OctonetError as problem:
+            return await self._settle(_refusing(problem), incoming)
+        return await self._settle(place.door, msgspec.structs.replace(incoming, body=body))
+
+    async def _stream(self, door: Stream, request: web.BaseRequest, incoming: Incoming) -> web.StreamResponse:
+        if incoming.shared and cors.preflight(incoming) is not None:
+            return await self._settle(_nowhere, incoming)
+        try:
+            found = await door.serve(request, incoming)
+        except OctonetError as problem:
+            return await self._settle(_refusing(problem), incoming)
+        if self._stopping:
+            found.force_close()
+        return found
+
+    async def _settle(self, exchange: Exchange, incoming: Incoming) -> web.StreamResponse:
+        return response(await self.answer(exchange, incoming), self._stopping)
+
+    def _incoming(self, request: web.BaseRequest) -> Incoming:
+        target = request.raw_path
+        if not target.startswith("/"):
+            target = request.rel_url.raw_path_qs
+        headers: dict[str, str] = {}
+        for name, value in request.headers.items():
+            headers.setdefault(name.lower(), value)
+        shared = self._cors.granted(headers) if self._cors.origins else _NOTHING
+        return Incoming(request.method, target, headers, b"", request.remote or "", shared=shared)
+
+    async def _read(self, request: web.BaseRequest) -> bytes:
+        length = request.content_length
+        if length is not None and length > self._max_body:
+            raise _too_large()
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        try:
+            return await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise _too_large() from None
 
     def _request(
         self,
@@ -147,66 +215,29 @@ class HttpHost:
         loop = task.get_loop()
         return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=self._max_body)
 
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        try:
-            preflight = self._cors.enter(request) if self._cors.origins else None
-            response = await self._route(request)(request) if preflight is None else preflight
-        except OctonetError as problem:
-            response = render.refusal(problem)
-        except web.HTTPException as problem:
-            response = _spoken(problem)
-        if self._cors.origins and not response.prepared:
-            response.headers.update(cors.granted(request))
-        if self._stopping:
-            response.force_close()
-        return response
-
-    def _route(self, request: web.BaseRequest) -> Handler:
-        raw = request.raw_path
-        if not raw.startswith("/"):
-            raw = request.rel_url.raw_path
-        path = raw.partition("?")[0]
-        project = DEFAULT_PROJECT
-        handler = self._find(path, request)
-        if handler is None:
-            first, slash, rest = path[1:].partition("/")
-            if slash and first != DEFAULT_PROJECT and self._known(first):
-                project = ProjectName(first)
-                handler = self._find("/" + rest, request)
-        if handler is None:
-            raise render.Refused(404, "NOT_FOUND", f"nothing is served at {path[:200]!r}")
-        request[PROJECT] = project
-        return handler
-
-    def _find(self, path: str, request: web.BaseRequest) -> Handler | None:
-        end = path.find("/", 1)
-        for prefix, handler in self._doors.get(path[1:] if end < 0 else path[1:end], ()):
-            if path.startswith(prefix) and (len(path) == len(prefix) or path[len(prefix)] == "/"):
-                request[BELOW] = path[len(prefix) :]
-                return handler
-        return None
-
-    async def _report(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.method not in ("GET", "HEAD"):
-            raise render.Refused(405, "METHOD_NOT_ALLOWED", "health can only be read", {"Allow": "GET, HEAD"})
-        if request[BELOW] == "/live":
-            return render.reply(b'{"status":"ok"}')
-        if request[BELOW]:
-            raise render.Refused(404, "NOT_FOUND", f"nothing is served at {request.path[:200]!r}")
-        project = request[PROJECT]
-        found = self._health(project)
-        told: dict[str, object] = {"status": "ok" if found.ready else "unavailable"}
-        if project != DEFAULT_PROJECT:
-            told["project"] = project
-        told |= {"transports": found.transports, "entities": found.entities}
-        response = render.reply(msgspec.json.encode(told), 200 if found.ready else 503)
-        response.headers["Cache-Control"] = "no-store"
-        return response
+    def _fronts(self) -> list[Front]:
+        return [connection for connection in self._open if isinstance(connection, Front)]
 
 
-def _spoken(problem: web.HTTPException) -> web.Response:
-    """What aiohttp refuses with, in our envelope."""
-    if problem.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return render.failure(413, "BODY_TOO_LARGE", "the body is larger than this server accepts")
-    code = "BAD_REQUEST" if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR else "INTERNAL"
-    return render.failure(problem.status, code, problem.text or problem.reason)
+async def _nowhere(incoming: Incoming) -> Reply:
+    path = incoming.target.partition("?")[0]
+    raise render.Refused(404, "NOT_FOUND", f"nothing is served at {path[:200]!r}")
+
+
+def _refusing(problem: OctonetError) -> Exchange:
+    async def refuse(_: Incoming) -> Reply:
+        raise problem
+
+    return refuse
+
+
+def _too_large() -> OctonetError:
+    sentence = "the body is larger than this server accepts"
+    return render.Refused(413, "BODY_TOO_LARGE", sentence, {"Connection": "close"})
+
+
+def _incident(method: str, target: str, problem: BaseException | None) -> Reply:
+    """The reply to what nobody foresaw: a number that leads to the log, and nothing else."""
+    incident = uuid4().hex
+    log.error("incident %s: %s %s", incident, method, target, exc_info=problem)
+    return render.failure(500, "INTERNAL", f"something went wrong inside Octonet; incident {incident}")

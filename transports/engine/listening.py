@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from octonet.kernel import position
 from octonet.kernel.errors import Exhausted, NotFound, OctonetError, invalid
 from octonet.kernel.faults import step
 from octonet.kernel.operation import Raw
@@ -30,7 +29,7 @@ class Listening:
 
     def token(self, at: Position) -> str:
         """A position as clients hold it."""
-        return position.encode(self._project.name, at)
+        return self._project.positions.encode(at)
 
     async def to_everything(self, after: Position | None) -> str:
         """Listen to all facts of the project; returns the position from which on."""
@@ -46,7 +45,7 @@ class Listening:
             raise Exhausted(f"a connection can have {_MOST} subscriptions")
         schemas = self._project.schemas
         interest = wish.interest(schemas, _entities(content), content.get("filter", msgspec.UNSET))
-        after = wish.after(self._project.name, content.get("after", msgspec.UNSET))
+        after = wish.after(self._project.positions, content.get("after", msgspec.UNSET))
         number = str(self._numbered + 1)
         joined = await self._join(number, interest, after)
         self._numbered += 1

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import msgspec
-from aiohttp import web
 
-from octonet.kernel.errors import Fault, Invalid, Kind, OctonetError
-from transports.engine.reply import JsonReply
+from octonet.kernel.errors import Fault, InFlight, Invalid, Kind, OctonetError, OutcomeUnknown, VersionMismatch
+from octonet.transport import Reply
 
 STATUS: Mapping[Kind, int] = MappingProxyType(
     {
@@ -24,7 +23,7 @@ STATUS: Mapping[Kind, int] = MappingProxyType(
         Kind.INTERNAL: 500,
     }
 )
-_OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+_BY_CODE: Mapping[str, int] = MappingProxyType({OutcomeUnknown.default_code: 504, VersionMismatch.default_code: 412})
 
 
 class Refused(Invalid):
@@ -68,27 +67,22 @@ def status_of(problem: OctonetError) -> int:
     """The HTTP status of an error."""
     if isinstance(problem, Refused):
         return problem.status
-    return 504 if problem.code == _OUTCOME_UNKNOWN else STATUS[problem.kind]
+    return _BY_CODE.get(problem.code) or STATUS[problem.kind]
 
 
-def refusal(problem: OctonetError) -> web.Response:
-    """The HTTP response to an error."""
-    response = reply(error(problem), status_of(problem))
+def refusal(problem: OctonetError) -> Reply:
+    """The HTTP reply to an error."""
+    headers: Mapping[str, str] = {}
     if isinstance(problem, Refused):
-        response.headers.update(problem.headers)
-    elif problem.kind is Kind.UNAVAILABLE:
-        response.headers["Retry-After"] = "1"
-    return response
+        headers = problem.headers
+    elif problem.kind is Kind.UNAVAILABLE or problem.code == InFlight.default_code:
+        headers = {"Retry-After": "1"}
+    return Reply(error(problem), status_of(problem), headers)
 
 
-def failure(status: int, code: str, message: str) -> web.Response:
-    """The HTTP response to what went wrong outside any operation."""
-    return reply(envelope(code, message), status)
-
-
-def reply(body: bytes, status: int = 200, extra: dict[str, str] | None = None) -> web.Response:
-    """A JSON response. `extra` headers are ASCII text without line breaks."""
-    return JsonReply(body, status, extra)
+def failure(status: int, code: str, message: str) -> Reply:
+    """The HTTP reply to what went wrong outside any operation."""
+    return Reply(envelope(code, message), status)
 
 
 def _speakable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The JSON response of the hot path: head and body joined once and written once."""
+"""Writes a `Reply`: as bytes for a connection of ours, as a response for one of aiohttp's."""
 
 from __future__ import annotations
 
@@ -9,68 +9,48 @@ from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import HttpVersion11
-from multidict import CIMultiDict
 
-JSON_HEADERS: Final[CIMultiDict[str]] = CIMultiDict(
-    {"Content-Type": "application/json; charset=utf-8", "Server": "octonet", "X-Content-Type-Options": "nosniff"}
-)
-"""What every JSON reply starts from. Copied by each response; never changed."""
+from octonet.transport import Reply
 
-_FIXED: Final = "".join(f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items()).encode()
+_EVERY: Final = {"Server": "octonet", "X-Content-Type-Options": "nosniff"}
+_BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
-class JsonReply(web.Response):
-    """A JSON response. `extra` headers are ASCII text without line breaks.
-
-    To a plain HTTP/1.1 request it is written in one piece, past aiohttp's general way of making a head, which costs
-    as much as many an operation. Anything unusual (HEAD, HTTP/1.0, a connection that is to be closed, headers that
-    somebody added) takes the general way.
-    """
-
-    def __init__(self, body: bytes, status: int = 200, extra: dict[str, str] | None = None) -> None:
-        super().__init__(body=body, status=status, headers=JSON_HEADERS)
-        if extra:
-            self.headers.update(extra)
-        self._expected = len(JSON_HEADERS) + len(extra or ())
-        self._extra = extra
-        self._text = body
-        self._written = False
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Write everything at once where nothing forbids it."""
-        if (
-            request.method == "HEAD"
-            or request.version != HttpVersion11
-            or self.keep_alive is False
-            or not request.keep_alive
-            or len(self.headers) != self._expected
-        ):
-            return await super().prepare(request)
-        self._written = True
-        await request.writer.write(_head(self.status, len(self._text), self._extra) + self._text)
-        return request.writer
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to write after `prepare` wrote it all."""
-        if not self._written:
-            await super().write_eof(data)
-
-    @property
-    def keep_alive(self) -> bool | None:
-        """Whether the connection stays open."""
-        return True if self._written else super().keep_alive
+def encode(reply: Reply, closing: bool) -> bytes:
+    """The whole HTTP/1.1 message. `closing`: the connection ends behind it."""
+    added = "".join([f"{name}: {value}\r\n" for name, value in reply.headers.items()]) if reply.headers else ""
+    if closing:
+        added += "Connection: close\r\n"
+    start = _start(reply.status, reply.content_type)
+    if reply.status in _BODILESS:
+        return b"%b%b%b\r\n" % (start, _date(int(time.time())), added.encode())
+    return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (
+        start,
+        _date(int(time.time())),
+        added.encode(),
+        len(reply.body),
+        reply.body,
+    )
 
 
-def _head(status: int, length: int, extra: dict[str, str] | None) -> bytes:
-    added = b"".join(f"{name}: {value}\r\n".encode() for name, value in extra.items()) if extra else b""
-    return b"%b%b%bContent-Length: %d\r\n\r\n" % (_start(status), _date(int(time.time())), added, length)
+def response(reply: Reply, closing: bool) -> web.Response:
+    """The same for aiohttp to write."""
+    headers = {**_EVERY, **reply.headers}
+    if reply.status in _BODILESS:
+        found = web.Response(status=reply.status, headers=headers)
+    else:
+        headers["Content-Type"] = reply.content_type
+        found = web.Response(body=reply.body, status=reply.status, headers=headers)
+    if closing or headers.get("Connection") == "close":
+        found.force_close()
+    return found
 
 
-@lru_cache(maxsize=64)
-def _start(status: int) -> bytes:
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode() + _FIXED
+@lru_cache(maxsize=256)
+def _start(status: int, content_type: str) -> bytes:
+    every = _EVERY if status in _BODILESS else {**_EVERY, "Content-Type": content_type}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in every.items())
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}".encode()
 
 
 @lru_cache(maxsize=2)

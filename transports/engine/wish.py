@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from octonet.kernel import position
 from octonet.kernel.errors import NotFound, invalid
 from octonet.kernel.filter_parse import parse
-from octonet.kernel.ids import ProjectName
 from octonet.kernel.operation import Raw
-from octonet.kernel.position import Position
+from octonet.kernel.position import Position, Positions
 from octonet.kernel.schema import Schemas
 from projections.engine.live import Interest
 
@@ -33,13 +31,13 @@ def interest(schemas: Schemas, names: Sequence[str], where: Raw) -> Interest:
     return Interest(frozenset((found[0].name,)), parse(found[0], where, "$.filter"))
 
 
-def after(project: ProjectName, token: Raw) -> Position | None:
+def after(positions: Positions, token: Raw) -> Position | None:
     """The position to resume from. Raises `Invalid` with code INVALID_POSITION."""
     if token is msgspec.UNSET or token is None:
         return None
     if not isinstance(token, str):
         raise invalid("$.after", "must be a position", code="INVALID_POSITION")
-    return position.decode(project, token, "$.after")
+    return positions.decode(token, "$.after")
 
 
 def now() -> str:

@@ -37,9 +37,13 @@ class Started:
         """Start our own server again whenever it ends, for as long as this runs."""
         while self._server is not None:
             await asyncio.sleep(_LOOK)
-            if not self._server.alive():
-                log.error("the embedded nats-server ended; starting it again")
-                self._server.respawn()
+            self.look()
+
+    def look(self) -> None:
+        """Start our own server again if it ended."""
+        if self._server is not None and not self._server.alive():
+            log.error("the embedded nats-server ended; starting it again")
+            self._server.respawn()
 
 
 def external(settings: Settings) -> Endpoint | None:
@@ -60,7 +64,7 @@ def owned(settings: Settings) -> Iterator[Started]:
         if elsewhere is not None:
             yield Started(elsewhere, None, True)
             return
-        server = EmbeddedServer(directory.nats)
+        server = EmbeddedServer(directory.nats, settings.nats_max_store)
         server.spawn()
         try:
             yield Started(None, server, True)

@@ -13,7 +13,7 @@ from octonet.app import Node
 from octonet.cli.engine.records import Record, read
 from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import Invalid, Kind, NotFound, OctonetError
-from octonet.kernel.ids import DEFAULT_PROJECT
+from octonet.kernel.ids import ProjectName
 from octonet.kernel.operation import Request
 
 _IN_FLIGHT = 256
@@ -33,11 +33,12 @@ class Tally(msgspec.Struct):
 class Loader:
     """Loads one file. Rejected lines go to standard error, the first twenty of them in full."""
 
-    def __init__(self, node: Node, entity: str, quiet: bool = False) -> None:
-        schema = node.schemas.find(entity)
+    def __init__(self, node: Node, project: ProjectName, entity: str, quiet: bool = False) -> None:
+        schema = node.gateway.project(project).schemas.find(entity)
         if schema is None:
             raise NotFound(f"there is no entity {entity!r}", code="ENTITY_NOT_FOUND")
         self._node = node
+        self._project = project
         self._schema = schema
         self._quiet = quiet
         self._room = asyncio.Semaphore(_IN_FLIGHT)
@@ -78,7 +79,7 @@ class Loader:
         request = Request(op="create", entity=self._schema.name, data=data)
         for pause in (*_PATIENCE, None):
             try:
-                await self._node.gateway.execute(DEFAULT_PROJECT, request, self._actor)
+                await self._node.gateway.execute(self._project, request, self._actor)
             except OctonetError as problem:
                 if problem.kind is Kind.UNAVAILABLE and pause is not None and data.get("id") is not None:
                     # Sent again only under an id of its own: without one a second row might come of it.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
 from collections.abc import Coroutine
 
 import uvloop
@@ -24,3 +26,18 @@ def run(main: Coroutine[None, None, int]) -> int:
     """Run to the end; returns the exit code."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
+
+
+def stop_signals() -> asyncio.Event:
+    """Set by the first SIGINT or SIGTERM: finish what is under way. The second ends the process at once; whatever was
+    acknowledged is in the log."""
+    stop = asyncio.Event()
+
+    def on_signal(sign: int) -> None:
+        if stop.is_set():
+            os._exit(128 + sign)
+        stop.set()
+
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(sign, on_signal, sign)
+    return stop

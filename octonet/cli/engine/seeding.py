@@ -10,6 +10,7 @@ import msgspec
 from octonet.app import Node
 from octonet.cli.engine.loading import Loader
 from octonet.config import Settings
+from octonet.kernel.ids import DEFAULT_PROJECT
 
 
 async def seed(node: Node, settings: Settings, entity: str, file: str) -> None:
@@ -19,7 +20,7 @@ async def seed(node: Node, settings: Settings, entity: str, file: str) -> None:
     key = f"{entity}={Path(file).name}"
     if key in done:
         return
-    tally = await Loader(node, entity).load(Path(file))
+    tally = await Loader(node, DEFAULT_PROJECT, entity).load(Path(file))
     print(f"  {entity}: {tally.created} rows loaded from {file}", flush=True)
     if not tally.rejected:
         done[key] = tally.created + tally.present

@@ -43,7 +43,10 @@ class Conditions:
     def _member(self, column: Expression, where: In) -> Condition:
         if not where.values:
             return sa.true() if where.negated else sa.false()
-        if self._grammar.unroll is not None and as_list(where, self._grammar):
+        packed = as_list(where, self._grammar)
+        if self._grammar.among is not None and packed:
+            return self._grammar.among(column, self._binder.next(), where.negated)
+        if self._grammar.unroll is not None and packed:
             among = self._grammar.unroll(self._binder.next())
             return column.not_in(among) if where.negated else column.in_(among)
         parameters = [self._binder.next() for _ in range(padded_width(len(where.values)))]

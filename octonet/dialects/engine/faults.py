@@ -9,6 +9,7 @@ from octonet.kernel.errors import ConstraintViolation, Fault, Internal, OctonetE
 
 UNIQUE_VIOLATION = "UNIQUE_VIOLATION"
 REQUIRED = "REQUIRED"
+TOO_LONG = "VALUE_TOO_LONG"
 
 
 def taken(model: Model, table: str, columns: Sequence[str]) -> OctonetError:
@@ -35,11 +36,24 @@ def missing(model: Model, table: str, columns: Sequence[str]) -> OctonetError:
     )
 
 
+def too_long(model: Model, table: str, columns: Sequence[str]) -> OctonetError:
+    """What these columns of this physical table hold together is more than their index takes."""
+    entity, names = _named(model, table, columns)
+    if entity is None:
+        return Internal(f"{table} cannot hold a {_listed(columns)} that long")
+    return ConstraintViolation(
+        f"{entity} cannot have a {_listed(names)} that long: the database keeps an index of it",
+        code=TOO_LONG,
+        faults=tuple(Fault(f"$.data.{name}", "is too long for the database's index") for name in names),
+    )
+
+
 def _named(model: Model, table: str, columns: Sequence[str]) -> tuple[str | None, Sequence[str]]:
     """The entity a table belongs to, and the members of its rows that these columns hold."""
     for entity in model.entities.values():
         if entity.table.name == table:
-            return entity.schema.name, columns
+            logical = {column.name: column.key for column in entity.table.columns}
+            return entity.schema.name, [logical.get(name, name) for name in columns]
         for name, junction in entity.junctions.items():
             if junction.table.name == table:
                 return entity.schema.name, (name,)

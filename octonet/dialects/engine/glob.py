@@ -49,11 +49,16 @@ def _escaped_like(text: str) -> str:
 
 
 def _any_case(text: str) -> str:
-    return "".join(_cases(letter) for letter in text)
+    return "".join(_either(letter, cases(letter)) for letter in text)
 
 
-def _cases(letter: str) -> str:
-    cases = {case for case in (letter.upper(), letter.title()) if len(case) == 1 and case.lower() == letter}
-    cases.update(_FURTHER.get(letter, ""))
-    cases.discard(letter)
-    return f"[{letter}{''.join(sorted(cases))}]" if cases else _escaped_glob(letter)
+def _either(letter: str, others: str) -> str:
+    return f"[{letter}{others}]" if others else _escaped_glob(letter)
+
+
+def cases(letter: str) -> str:
+    """The other letters whose lower case this letter is, in order."""
+    found = {case for case in (letter.upper(), letter.title()) if len(case) == 1 and case.lower() == letter}
+    found.update(_FURTHER.get(letter, ""))
+    found.discard(letter)
+    return "".join(sorted(found))

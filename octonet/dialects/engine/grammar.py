@@ -9,17 +9,23 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
+from octonet.kernel.aggregate import Function
 from octonet.kernel.filter import Literal, Wild
 from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import FieldType
 
-Cell: TypeAlias = str | int | float | bytes | None
-"""A value as the driver takes and gives it."""
+Single: TypeAlias = str | int | float | bytes | None
+Cell: TypeAlias = Single | list[Single]
+"""A value as the driver takes and gives it; a list only where the grammar binds whole lists."""
 Cells: TypeAlias = tuple[Cell, ...]
 Expression: TypeAlias = sa.ColumnElement[object]
 Condition: TypeAlias = sa.ColumnElement[bool]
 Rows: TypeAlias = "sa.Select[*tuple[Any, ...]]"
 """A select whose columns are known only at run time: SQLAlchemy has no other word for them than Any."""
+
+
+def _as_it_stands(value: Expression) -> Expression:
+    return value
 
 
 class Grammar(msgspec.Struct, frozen=True):
@@ -40,8 +46,22 @@ class Grammar(msgspec.Struct, frozen=True):
     """Sum of the non-null values, zero when there are none, without overflow."""
     unroll: Callable[[Expression], sa.Select[object]] | None = None
     """The values of one bound list, as a subselect; None where every value needs a parameter of its own."""
+    among: Callable[[Expression, Expression, bool], Condition] | None = None
+    """The condition that a column holds, or by the flag holds none of, the values of one bound list; where there is
+    no need to unroll it."""
     pack: Callable[[Sequence[Cell]], Cell] | None = None
-    """The one parameter that `unroll` takes."""
+    """The one parameter that `unroll` or `among` takes."""
+    packs_fractions: bool = False
+    """Whether fractions come out of a packed list as they went in."""
+    lines: Callable[[Sequence[tuple[Expression, TypeEngine[Any]]]], sa.FromClause] | None = None
+    """The lines that one bound list for each column, given with its type, stand for: whoever runs a statement of the
+    write side many times hands over columns. None where it is run once for each line."""
+    number: Callable[[Expression], Expression] = _as_it_stands
+    """Makes a bound or a counted number one that compares with any other."""
+    extremes: Mapping[tuple[Function, FieldType], Callable[[Expression], Expression]] = {}
+    """Least and most of types that the plain `min` and `max` do not take."""
+    declares_references: bool = True
+    """Whether foreign keys stand in the tables. They may not be enforced: the log decides what is referred to."""
     takes_rows_out: bool = False
     """Whether a row may be deleted and inserted anew within a transaction without touching rows that refer to it."""
     most_ids: int = 500

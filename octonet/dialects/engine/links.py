@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from octonet.dialects.engine.grammar import Cell, Cells
-from octonet.dialects.engine.queries import Queries
+from octonet.dialects.engine.queries import Bound, Queries
 from octonet.dialects.engine.tables import Junction
-from octonet.kernel.ids import JsonValue, Row
+from octonet.kernel.ids import EntityId, JsonValue, Row
 from octonet.kernel.schema import ID
+from octonet.kernel.storage import Stored
 
 Pair = tuple[str, str]
 
@@ -48,6 +49,20 @@ async def attach(reader: Reader, queries: Queries, junctions: Iterable[Junction]
             row[junction.relation.name] = links[str(row[ID])] = []
         for owner, target in await pairs(reader, queries, junction, links):
             links[owner].append(target)
+
+
+async def answered(reader: Reader, queries: Queries, bound: Bound) -> tuple[list[Cells], list[Row]]:
+    """The lines of an answer, and the rows that they are, with their links."""
+    lines = await reader.rows(bound.text, bound.arguments)
+    rows = bound.query.codec.decode_all(lines)
+    await attach(reader, queries, bound.query.junctions, rows)
+    return lines, rows
+
+
+async def stored(reader: Reader, queries: Queries, bound: Bound) -> list[Stored]:
+    """The rows of a query whose lines end with the version."""
+    lines, rows = await answered(reader, queries, bound)
+    return [Stored(EntityId(str(row[ID])), int(str(cells[-1])), row) for cells, row in zip(lines, rows, strict=True)]
 
 
 def wanted(junction: Junction, rows: Iterable[tuple[str, Row]]) -> set[Pair]:

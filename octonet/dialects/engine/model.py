@@ -79,10 +79,11 @@ class _Builder:
     def entity(self, schema: EntitySchema) -> sa.Table:
         columns: list[sa.Column[object]] = [
             sa.Column(
-                quoted(column.name),
+                self._names.column(column.name),
                 self._grammar.types[column.type],
                 primary_key=column.name == ID,
                 nullable=column.nullable,
+                key=column.name,
             )
             for column in schema.columns.values()
         ]
@@ -98,11 +99,16 @@ class _Builder:
         ends = ((relation.source_column, schema.name), (relation.target_column, relation.target))
         columns: list[sa.Column[object]] = [
             sa.Column(
-                quoted(name),
+                self._names.column(name),
                 self._id,
-                sa.ForeignKey(tables[entity].c[ID], ondelete="CASCADE"),
+                *(
+                    [sa.ForeignKey(tables[entity].c[ID], ondelete="CASCADE")]
+                    if self._grammar.declares_references
+                    else []
+                ),
                 primary_key=True,
                 nullable=False,
+                key=name,
             )
             for name, entity in ends
         ]
@@ -117,7 +123,7 @@ class _Builder:
 
     def references(self, schema: EntitySchema, tables: Mapping[str, sa.Table]) -> None:
         table = tables[schema.name]
-        for relation in schema.references:
+        for relation in schema.references if self._grammar.declares_references else ():
             table.append_constraint(
                 sa.ForeignKeyConstraint(
                     [table.c[relation.column]],
@@ -130,13 +136,15 @@ class _Builder:
         suffix = "_softdelete" if schema.soft_delete else ""
         for column in schema.columns.values():
             if column.unique and column.name != ID:
-                self._unique_index(f"uidx_{schema.collection}_{column.name}{suffix}", schema, [table.c[column.name]])
+                self._unique_index(
+                    f"uidx_{schema.collection}_{column.name}{suffix}", schema, [self._term(table.c[column.name], False)]
+                )
 
     def declared_indexes(self, schema: EntitySchema, table: sa.Table) -> None:
         for number, index in enumerate(schema.indexes):
             name = f"idx_{schema.collection}_{number}"
             terms: list[sa.ColumnElement[object]] = [
-                table.c[column].desc() if direction is Direction.DESC else table.c[column]
+                self._term(table.c[column], direction is Direction.DESC)
                 for column, direction in index.fields
                 if direction is not Direction.TEXT
             ]
@@ -148,10 +156,18 @@ class _Builder:
                 self._index(name, terms)
 
     def reference_indexes(self, schema: EntitySchema, table: sa.Table) -> None:
-        leading = {str(next(iter(index.columns)).name) for index in table.indexes}
+        leading = {str(next(iter(index.columns)).key) for index in table.indexes}
         for relation in schema.references:
             if relation.column not in leading:
-                self._index(f"idx_{schema.collection}_{relation.column}_ref", [table.c[relation.column]])
+                self._index(
+                    f"idx_{schema.collection}_{relation.column}_ref", [self._term(table.c[relation.column], False)]
+                )
+
+    def _term(self, column: sa.Column[object], descending: bool) -> sa.ColumnElement[object]:
+        """A term of an index in the very order that queries ask for, or they could not read along it."""
+        if self._grammar.nulls_first or column.primary_key:
+            return column.desc() if descending else column
+        return column.desc().nulls_last() if descending else column.asc().nulls_first()
 
     def _index(self, name: str, terms: Sequence[sa.ColumnElement[object]]) -> None:
         sa.Index(self._names.index(name), *terms)

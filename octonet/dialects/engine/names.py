@@ -29,17 +29,23 @@ class Names:
         folded = self._grammar.fold(physical)
         if folded.startswith(self._grammar.reserved_prefixes):
             raise Invalid(f"{purpose} cannot be called {physical!r}: the database keeps that name for itself")
-        if len(physical) > self._grammar.longest_name:
-            raise Invalid(f"{purpose} is called {physical!r}, longer than {self._grammar.longest_name} characters")
-        return self._take(physical, purpose)
+        return self._take(self._cut(physical), purpose)
+
+    def column(self, name: str) -> quoted_name:
+        """The physical name of a column."""
+        return quoted(self._cut(name))
 
     def index(self, name: str) -> quoted_name:
-        """The physical name of an index, cut and made unique by a hash where the database has no room for it."""
-        physical = self._prefix + name
-        if len(physical) > self._grammar.longest_name:
-            tail = hashlib.sha256(physical.encode()).hexdigest()[:8]
-            physical = f"{physical[: self._grammar.longest_name - 9]}_{tail}"
+        """The physical name of an index."""
+        physical = self._cut(self._prefix + name)
         return self._take(physical, f"the index {physical}")
+
+    def _cut(self, name: str) -> str:
+        """The name, cut and made unique by a hash where the database, which counts bytes, has no room for it."""
+        raw, room = name.encode(), self._grammar.longest_name
+        if len(raw) <= room:
+            return name
+        return f"{raw[: room - 9].decode(errors='ignore')}_{hashlib.sha256(raw).hexdigest()[:8]}"
 
     def _take(self, physical: str, purpose: str) -> quoted_name:
         other = self._taken.setdefault(self._grammar.fold(physical), purpose)

@@ -18,10 +18,17 @@ def ordering(
     for order in orders:
         name = column(order.column)
         term = name.desc() if order.descending else name.asc()
-        if not grammar.nulls_first:
-            term = term.nulls_last() if order.descending else term.nulls_first()
-        terms.append(term)
+        terms.append(term if _plain(grammar, name) else _nulls_lowest(term, order.descending))
         if order.column == tie:
             return terms
-    last = column(tie).asc()
-    return [*terms, last if grammar.nulls_first else last.nulls_first()]
+    name = column(tie)
+    return [*terms, name.asc() if _plain(grammar, name) else _nulls_lowest(name.asc(), False)]
+
+
+def _plain(grammar: Grammar, column: Expression) -> bool:
+    """Whether nulls are lowest unasked. A key has none: to say where they go would keep its index from being used."""
+    return grammar.nulls_first or (isinstance(column, sa.Column) and column.primary_key)
+
+
+def _nulls_lowest(term: sa.UnaryExpression[object], descending: bool) -> sa.UnaryExpression[object]:
+    return term.nulls_last() if descending else term.nulls_first()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -102,8 +102,8 @@ class Pipeline:
         return column
 
     def _group(self, group: Group) -> None:
-        self.types = grouped_types(group, self.types)
         accumulated = [self._accumulated(each).label(quoted(each.alias)) for each in group.accumulators]
+        self.types = grouped_types(group, self.types)
         if group.by is None:
             rows: Rows = sa.select(sa.null().label(quoted(NO_GROUP)), *accumulated).select_from(self._from)
         else:
@@ -113,15 +113,22 @@ class Pipeline:
         self._from = rows.subquery()
         self._orders, self._tie = (), group.by or NO_GROUP
 
+    def _type(self, accumulator: Accumulator) -> FieldType:
+        operand = accumulator.operand
+        return _type_of(operand, self.types) if isinstance(operand, str) else FieldType.NUMBER
+
     def _accumulated(self, accumulator: Accumulator) -> sa.ColumnElement[Any]:
         if accumulator.function is Function.COUNT:
-            return sa.func.count()
+            return self._grammar.number(cast("Expression", sa.func.count()))
         if isinstance(accumulator.operand, str):
             operand = self._column(accumulator.operand)
         else:
-            operand = self._binder.next()
+            operand = self._grammar.number(self._binder.next())
             if accumulator.function is Function.SUM:
                 return sa.func.count() * operand
+        extreme = self._grammar.extremes.get((accumulator.function, self._type(accumulator)))
+        if extreme is not None:
+            return extreme(operand)
         match accumulator.function:
             case Function.SUM:
                 return self._grammar.total(operand)

@@ -18,6 +18,7 @@ from octonet.dialects.engine.statement import Binder, Cache, Statement, compiled
 from octonet.dialects.engine.tables import EntityTable, Junction, Model
 from octonet.kernel.aggregate import Stage
 from octonet.kernel.filter import EVERYTHING, Filter, In, Options
+from octonet.kernel.ids import BEHIND_UUIDS
 from octonet.kernel.schema import DELETED_AT, ID, VERSION_COLUMN, EntitySchema, FieldType, Relation
 from octonet.kernel.storage import Page
 
@@ -66,13 +67,21 @@ class Queries:
         return tuple(self.model.entity(schema).junctions.values())
 
     def get(self, schema: EntitySchema, options: Options) -> Query:
-        """A row by id, which is the only argument."""
+        """A row by id, which is the only argument; its version comes last."""
         if not (options.select or options.exclude or options.include_deleted):
             whole = self._whole.get(schema.name)
             if whole is not None:
                 return whole
         key = ("get", schema.name, options.select, options.exclude, options.include_deleted)
         return self._cache.get(key, lambda: self._build_get(self.model.entity(schema), options))
+
+    def several(self, schema: EntitySchema, options: Options, ids: Sequence[str]) -> Bound:
+        """The rows that `get` gives for each of these ids, in any order."""
+        where = In(ID, tuple(ids))
+        values: list[Cell] = []
+        wanted = (options.select, options.exclude, options.include_deleted)
+        key = ("several", schema.name, *wanted, shape(where, {}, self._grammar, values))
+        return self._bound(key, lambda: self._build_get(self.model.entity(schema), options, where), values)
 
     def version(self, schema: EntitySchema) -> Query:
         """The version of a live row by id, which is the only argument."""
@@ -151,6 +160,10 @@ class Queries:
         key = ("recall", shape(where, {}, self._grammar, values))
         return self._bound(key, lambda: self._build_recall(where), values)
 
+    def newest(self) -> Query:
+        """The highest id of a remembered command that is a UUID, or null."""
+        return self._cache.get(("newest",), self._build_newest)
+
     def checkpoint(self) -> Query:
         """The checkpoint's four values, if there is one."""
         return self._cache.get(("checkpoint",), self._build_checkpoint)
@@ -159,12 +172,16 @@ class Queries:
         query = self._cache.get(key, make)
         return Bound(query, query.statement.arguments(values))
 
-    def _build_get(self, entity: EntityTable, options: Options) -> Query:
+    def _build_get(self, entity: EntityTable, options: Options, where: Filter | None = None) -> Query:
         binder = Binder()
         types, junctions = _projection(entity, options)
-        rows = _columns(entity, types).where(
-            entity.column(ID) == binder.next(), *_live(entity, options.include_deleted)
+        asked = (
+            entity.column(ID) == binder.next()
+            if where is None
+            else Conditions(self._grammar, binder, entity.column).condition(where)
         )
+        rows = _columns(entity, types).add_columns(entity.column(VERSION_COLUMN))
+        rows = rows.where(asked, *_live(entity, options.include_deleted))
         return self._query(rows, binder, types, junctions, short=True)
 
     def _build_version(self, entity: EntityTable) -> Query:
@@ -227,6 +244,11 @@ class Queries:
         binder, inbox = Binder(), self.model.inbox
         condition = Conditions(self._grammar, binder, inbox.c.__getitem__).condition(where)
         return self._query(sa.select(inbox.c["command_id"], inbox.c["entry"]).where(condition), binder, {})
+
+    def _build_newest(self) -> Query:
+        command = self.model.inbox.c["command_id"]
+        newest = sa.select(sa.func.max(command)).where(command < sa.literal(BEHIND_UUIDS, command.type))
+        return self._query(newest, Binder(), {})
 
     def _build_checkpoint(self) -> Query:
         columns = self.model.checkpoint.c

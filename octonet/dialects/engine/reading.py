@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
 from octonet.dialects.engine.grammar import Cell, Cells
-from octonet.dialects.engine.links import Reader, attach, pairs
+from octonet.dialects.engine.links import Reader, answered, pairs, stored
 from octonet.dialects.engine.plan import SHORT_PAGE
 from octonet.dialects.engine.queries import Bound, Queries
 from octonet.kernel.aggregate import Stage
 from octonet.kernel.filter import Filter, Options
 from octonet.kernel.ids import CommandId, EntityId, Row
 from octonet.kernel.schema import EntitySchema, Relation
-from octonet.kernel.storage import Checkpoint, Page
+from octonet.kernel.storage import Checkpoint, Page, Stored
 
 _MOST_PAGES = 256
 
@@ -46,15 +46,16 @@ class SqlSource:
         self._reads = reads
         self._pages: dict[int, tuple[Page, Queries, Bound]] = {}
 
-    async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Row | None:
-        """One live row by id, with its links."""
+    async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Stored | None:
+        """One live row by id, with its links and its version."""
         query = self._queries.get(schema, options)
         statement = query.statement
         arguments = (id,) if statement.in_order else statement.arguments((id,))
         if not query.junctions:
             cells = await self._reads.one(statement.text, arguments)
-            return None if cells is None else query.codec.decode(cells)
-        rows = await self._reads.short(lambda reader: self._page(reader, Bound(query, arguments)), snapshot=True)
+            return None if cells is None else Stored(id, int(str(cells[-1])), query.codec.decode(cells))
+        bound = Bound(query, arguments)
+        rows = await self._reads.short(lambda reader: stored(reader, self._queries, bound), snapshot=True)
         return rows[0] if rows else None
 
     async def version(self, schema: EntitySchema, id: EntityId) -> int | None:
@@ -113,8 +114,7 @@ class SqlSource:
         return None if cells is None else int(str(cells[1]))
 
     async def _page(self, reader: Reader, bound: Bound) -> list[Row]:
-        rows = bound.query.codec.decode_all(await reader.rows(bound.text, bound.arguments))
-        await attach(reader, self._queries, bound.query.junctions, rows)
+        _, rows = await answered(reader, self._queries, bound)
         return rows
 
 

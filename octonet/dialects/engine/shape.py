@@ -47,7 +47,9 @@ def _membership(where: In, types: Mapping[str, FieldType], grammar: Grammar, val
 
 def as_list(where: In, grammar: Grammar) -> bool:
     """Whether the values travel as one list: a fraction may lose its last digit in the database's reading of it."""
-    return grammar.pack is not None and not any(isinstance(value, float) for value in where.values)
+    if grammar.pack is None:
+        return False
+    return grammar.packs_fractions or not any(isinstance(value, float) for value in where.values)
 
 
 def padded_width(count: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from octonet.dialects.engine.grammar import Cell, Cells
@@ -95,9 +95,16 @@ class InlineWriter:
     """The connection with the write transaction, for as long as it is open."""
 
     def __init__(
-        self, connection: sqlite3.Connection, reads: InlineReads, model: Model, path: str, show_sql: bool
+        self,
+        connection: sqlite3.Connection,
+        begin: Callable[[], Awaitable[None]],
+        reads: InlineReads,
+        model: Model,
+        path: str,
+        show_sql: bool,
     ) -> None:
         self._connection = connection
+        self._begin = begin
         self._reads = reads
         self._model = model
         self._path = path
@@ -135,6 +142,11 @@ class InlineWriter:
                 self._execute("ROLLBACK", ())
         except sqlite3.ProgrammingError as closed:
             _log.debug("nothing to roll back: %s", closed)
+
+    async def restart(self) -> None:
+        """Undo everything, and begin anew. Raises as a begin does."""
+        await self.rollback()
+        await self._begin()
 
     def _execute(self, text: str, arguments: Sequence[Cell]) -> sqlite3.Cursor:
         self._show(text)

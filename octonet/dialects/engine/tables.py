@@ -44,7 +44,7 @@ class EntityTable(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def indexed(self) -> frozenset[str]:
         """Columns with which an index begins."""
-        leading = {str(next(iter(index.columns)).name) for index in self.table.indexes}
+        leading = {str(next(iter(index.columns)).key) for index in self.table.indexes}
         return frozenset(leading | {ID})
 
     def column(self, name: str) -> sa.Column[object]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from octonet.dialects.engine.codec import first_cells
 from octonet.dialects.engine.grammar import Cell, Cells
-from octonet.dialects.engine.links import attach, chunks, pairs, wanted
+from octonet.dialects.engine.links import chunks, pairs, stored, wanted
 from octonet.dialects.engine.queries import Queries
 from octonet.dialects.engine.reading import checkpoint_of
 from octonet.dialects.engine.statement import Statement
@@ -42,6 +42,10 @@ class Writer(Protocol):
         """Roll back; nothing happens when the transaction is already over."""
         ...
 
+    async def restart(self) -> None:
+        """Undo everything, and begin anew."""
+        ...
+
 
 class SqlTransaction:
     """Implements `octonet.kernel.storage.Transaction`."""
@@ -50,7 +54,8 @@ class SqlTransaction:
         self._queries = queries
         self._writes = writes
         self._open: Writer | None = writer
-        self._savepoints = 0
+        self._savepoints: list[str] = []
+        self._clean = True
 
     @property
     def _writer(self) -> Writer:
@@ -64,6 +69,7 @@ class SqlTransaction:
 
     async def move_checkpoint(self, to: Checkpoint) -> None:
         """Replace the checkpoint."""
+        self._clean = False
         cells: list[Cell] = [to.entry, to.frame, to.digest, to.schema]
         for statement in (self._writes.move_checkpoint(), self._writes.first_checkpoint()):
             if await self._writer.run(statement.text, statement.arguments(cells)):
@@ -78,21 +84,23 @@ class SqlTransaction:
                 found[CommandId(str(command))] = int(str(entry))
         return found
 
+    async def newest(self) -> CommandId:
+        """The last of all remembered commands whose id is a UUIDv7; empty where there is none."""
+        statement = self._queries.newest().statement
+        rows = await self._writer.rows(statement.text, statement.arguments(()))
+        return CommandId(str(rows[0][0] or ""))
+
     async def remember(self, decided: Sequence[Remembered]) -> None:
         """Add to the inbox."""
+        self._clean = False
         await self._many(self._writes.remember(), [[each.command_id, each.entry] for each in decided])
 
     async def fetch(self, schema: EntitySchema, ids: Collection[EntityId]) -> Mapping[EntityId, Stored]:
         """Those of the rows that exist, soft-deleted ones included, links included."""
         found: dict[EntityId, Stored] = {}
         for chunk in chunks(ids, self._queries.most_ids):
-            bound = self._queries.fetch(schema, chunk)
-            lines = await self._writer.rows(bound.text, bound.arguments)
-            rows = bound.query.codec.decode_all(lines)
-            await attach(self._writer, self._queries, bound.query.junctions, rows)
-            for cells, row in zip(lines, rows, strict=True):
-                id = EntityId(str(row[ID]))
-                found[id] = Stored(id, int(str(cells[-1])), row)
+            rows = await stored(self._writer, self._queries, self._queries.fetch(schema, chunk))
+            found.update((row.id, row) for row in rows)
         return found
 
     async def present(self, schema: EntitySchema, ids: Collection[EntityId]) -> frozenset[EntityId]:
@@ -120,6 +128,7 @@ class SqlTransaction:
 
     async def insert(self, schema: EntitySchema, rows: Sequence[Stored]) -> None:
         """Insert rows with their links, multi-row."""
+        self._clean = False
         await self._put(schema, rows)
         for junction in self._queries.junctions(schema):
             links = wanted(junction, ((row.id, row.state) for row in rows))
@@ -128,6 +137,7 @@ class SqlTransaction:
     async def update(self, schema: EntitySchema, rows: Sequence[tuple[int, Stored]]) -> None:
         """Replace rows, all at once, and their links. Raises `Internal` when one of them does not have the version
         it is given with."""
+        self._clean = False
         if len(rows) > 1 and schema.unique_columns and self._queries.takes_rows_out:
             await self._exchange(schema, rows)
         else:
@@ -136,6 +146,7 @@ class SqlTransaction:
 
     async def delete(self, schema: EntitySchema, ids: Sequence[EntityId]) -> None:
         """Remove rows and their links. Raises `Internal` when one of them is absent."""
+        self._clean = False
         for chunk in chunks(ids, self._queries.most_ids):
             for junction in self._queries.junctions(schema):
                 statement, arguments = self._writes.unlink_all(junction, chunk)
@@ -144,17 +155,29 @@ class SqlTransaction:
             _expect(schema, len(chunk), await self._writer.run(statement.text, arguments))
 
     async def savepoint(self) -> None:
-        """Open a nested savepoint."""
-        await self._writer.run(f"SAVEPOINT octonet_{self._savepoints + 1}")
-        self._savepoints += 1
+        """Open a nested savepoint. Where nothing was written before it, the transaction's own beginning is one: two
+        statements less for every batch that goes well."""
+        name = "" if self._clean else f"octonet_{len(self._savepoints) + 1}"
+        if name:
+            await self._writer.run(f"SAVEPOINT {name}")
+        self._savepoints.append(name)
 
     async def release(self) -> None:
         """Keep what was done since the innermost savepoint, and close it."""
-        await self._close_savepoint("RELEASE SAVEPOINT octonet_{}")
+        name = self._innermost()
+        if name:
+            await self._writer.run(f"RELEASE SAVEPOINT {name}")
 
     async def rollback_to(self) -> None:
         """Undo what was done since the innermost savepoint, and close it."""
-        await self._close_savepoint("ROLLBACK TO SAVEPOINT octonet_{}", "RELEASE SAVEPOINT octonet_{}")
+        name = self._innermost()
+        if name:
+            await self._writer.run(f"ROLLBACK TO SAVEPOINT {name}")
+            await self._writer.run(f"RELEASE SAVEPOINT {name}")
+        else:
+            # Also where nothing was written: some databases take a failed read for the end of the transaction.
+            await self._writer.restart()
+            self._clean = True
 
     async def commit(self) -> None:
         """Make everything visible and durable; the transaction is over."""
@@ -167,12 +190,10 @@ class SqlTransaction:
         if writer is not None:
             await writer.rollback()
 
-    async def _close_savepoint(self, *texts: str) -> None:
+    def _innermost(self) -> str:
         if not self._savepoints:
             raise Internal("no savepoint is open")
-        for text in texts:
-            await self._writer.run(text.format(self._savepoints))
-        self._savepoints -= 1
+        return self._savepoints.pop()
 
     async def _many(self, statement: Statement, lines: Sequence[Sequence[Cell]]) -> int:
         if not lines:

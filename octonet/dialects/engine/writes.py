@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from octonet.dialects.engine.codec import RowCodec
 from octonet.dialects.engine.conditions import Conditions
 from octonet.dialects.engine.grammar import Cell, Grammar
+from octonet.dialects.engine.lines import Lines
 from octonet.dialects.engine.shape import shape
 from octonet.dialects.engine.statement import Binder, Cache, Statement, compiled
 from octonet.dialects.engine.tables import EntityTable, Junction, Model
@@ -77,28 +78,31 @@ class Writes:
         """Takes entry, frame, digest, schema."""
         return self._cache.get(("first",), self._first_checkpoint)
 
-    def _insert(self, table: sa.Table, columns: Sequence[str]) -> Statement:
-        binder = Binder()
-        values = {table.c[name]: binder.next() for name in columns}
-        return compiled(self._grammar, sa.insert(table).values(values), binder)
+    def _insert(self, table: sa.Table, names: Sequence[str]) -> Statement:
+        columns = [table.c[name] for name in names]
+        lines = Lines(self._grammar, columns)
+        return compiled(self._grammar, lines.into(table, columns), lines.binder)
 
     def _update(self, entity: EntityTable) -> Statement:
-        binder, table = Binder(), entity.table
-        names = [name for name in entity.types if name != ID]
-        values = {table.c[name]: binder.next() for name in [*names, VERSION_COLUMN]}
-        update = sa.update(table).values(values)
-        conditions = (table.c[ID] == binder.next(), table.c[VERSION_COLUMN] == binder.next())
-        return compiled(self._grammar, update.where(*conditions), binder)
+        table = entity.table
+        changed = [table.c[name] for name in (*entity.types, VERSION_COLUMN) if name != ID]
+        key, version = table.c[ID], table.c[VERSION_COLUMN]
+        lines = Lines(self._grammar, [*changed, key, version])
+        *values, id, before = lines.values
+        update = sa.update(table).values(dict(zip(changed, values, strict=True)))
+        return compiled(self._grammar, update.where(key == id, version == before), lines.binder)
 
     def _take_out(self, entity: EntityTable) -> Statement:
-        binder, table = Binder(), entity.table
-        conditions = (table.c[ID] == binder.next(), table.c[VERSION_COLUMN] == binder.next())
-        return compiled(self._grammar, sa.delete(table).where(*conditions), binder)
+        table = entity.table
+        return self._remove(table, [table.c[ID], table.c[VERSION_COLUMN]])
 
     def _unlink(self, junction: Junction) -> Statement:
-        binder = Binder()
-        conditions = (junction.owner == binder.next(), junction.target == binder.next())
-        return compiled(self._grammar, sa.delete(junction.table).where(*conditions), binder)
+        return self._remove(junction.table, [junction.owner, junction.target])
+
+    def _remove(self, table: sa.Table, columns: Sequence[sa.Column[object]]) -> Statement:
+        lines = Lines(self._grammar, columns)
+        conditions = [column == value for column, value in zip(columns, lines.values, strict=True)]
+        return compiled(self._grammar, sa.delete(table).where(*conditions), lines.binder)
 
     def _delete(self, table: sa.Table, column: str, ids: Sequence[str]) -> tuple[Statement, Sequence[Cell]]:
         where = In(column, tuple(ids))

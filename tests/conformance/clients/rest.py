@@ -17,6 +17,7 @@ _BULK = {"updateMany": "PUT", "deleteMany": "DELETE"}
 _ON_ONE = ("addToSet", "pull", "increment")
 _CSV = ("select", "exclude")
 _PARAMETER = {"after": "cursor"}
+_HEADER = {"idempotencyKey": "Idempotency-Key", "expectedVersion": "If-Match", "minPosition": "Octonet-Min-Position"}
 
 
 @asynccontextmanager
@@ -25,15 +26,27 @@ async def enter(url: str) -> AsyncIterator[Call]:
     async with aiohttp.ClientSession() as session:
 
         async def call(request: dict[str, Json]) -> tuple[str, Json]:
-            method, path, body = spell(request)
-            async with session.request(method, URL(url + path, encoded=True), json=body) as response:
+            members = dict(request)
+            headers = {_HEADER[name]: _header(name, members.pop(name)) for name in _HEADER if name in members}
+            method, path, body = spell(members)
+            address = URL(url + path, encoded=True)
+            async with session.request(method, address, json=body, headers=headers) as response:
                 told = await response.json()
+                if "Octonet-Position" in response.headers:
+                    told["position"] = response.headers["Octonet-Position"]
+                if "ETag" in response.headers:
+                    told["version"] = json.loads(response.headers["ETag"].strip('"'))
                 succeeded = response.status in (200, 201)
             assert succeeded is (told["status"] == "ok"), (response.status, told)
             assert succeeded or 400 <= response.status < 500, (response.status, told)
             return ("ok" if succeeded else told["error"]["code"]), told
 
         yield call
+
+
+def _header(name: str, value: Json) -> str:
+    quoted = name == "expectedVersion" and value != "*"
+    return f'"{value}"' if quoted else str(value)
 
 
 def spell(request: dict[str, Json]) -> tuple[str, str, Json]:

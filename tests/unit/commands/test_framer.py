@@ -34,7 +34,7 @@ class DeafStream:
     def __init__(self) -> None:
         self.frames: list[bytes] = []
 
-    async def publish(self, frame: bytes, frame_id: str) -> Sequence:
+    async def publish(self, frame: bytes) -> Sequence:
         self.frames.append(frame)
         raise OutcomeUnknown
 

@@ -24,14 +24,21 @@ def test_a_name_the_database_keeps_for_itself_is_refused() -> None:
     assert Names(GRAMMAR, "p_").table("sqlite_users", "the collection of User") == "p_sqlite_users"
 
 
-def test_a_table_whose_name_is_too_long_is_refused_and_an_index_is_cut() -> None:
+def test_names_that_are_too_long_are_cut_and_stay_different() -> None:
     names = Names(SHORT, "")
-    with pytest.raises(Invalid, match="longer than 30"):
-        names.table("t" * 31, "the collection of T")
+    tables = [names.table("t" * 31 + last, "the collection of T") for last in "ab"]
+    assert {len(name) for name in (*tables, names.column("c" * 40))} == {30}
+    assert len(set(tables)) == 2
     first, second = (names.index(f"idx_a_very_long_collection_name_{number}") for number in (1, 2))
     assert first != second
     assert {len(first), len(second)} == {30}
     assert names.index("idx_short") == "idx_short"
+
+
+def test_the_length_of_a_name_is_counted_in_bytes() -> None:
+    name = Names(SHORT, "é" * 12).index("idx_é_é")
+    assert len(name.encode()) <= 30
+    assert name.startswith("é" * 10)
 
 
 def test_two_things_of_one_name_are_refused_by_both_their_names() -> None:

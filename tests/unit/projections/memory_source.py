@@ -10,7 +10,7 @@ from octonet.kernel.filter import Filter, Options, Order
 from octonet.kernel.filter_match import matches
 from octonet.kernel.ids import CommandId, EntityId, JsonValue, Row
 from octonet.kernel.schema import DELETED_AT, EntitySchema, Relation
-from octonet.kernel.storage import Checkpoint, Page
+from octonet.kernel.storage import Checkpoint, Page, Stored
 
 
 class MemorySource:
@@ -24,10 +24,10 @@ class MemorySource:
         self.aggregated: list[Row] = []
         """What every pipeline gives."""
 
-    async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Row | None:
+    async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Stored | None:
         self.asked.append((schema.name, "get"))
         rows = (row for row in self._live(schema, options.include_deleted) if row["id"] == id)
-        return next((_cut(schema, row, options) for row in rows), None)
+        return next((Stored(id, 1, _cut(schema, row, options)) for row in rows), None)
 
     async def version(self, schema: EntitySchema, id: EntityId) -> int | None:
         return 1 if any(row["id"] == id for row in self.rows[schema.name]) else None

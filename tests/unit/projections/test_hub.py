@@ -15,13 +15,13 @@ from octonet.kernel.event import Event, Fact
 from octonet.kernel.filter import Compare, Comparison
 from octonet.kernel.ids import CommandId, EntityId, ProjectName
 from octonet.kernel.log import Batch, Decision, LogGap, Ownership, Verdict
-from octonet.kernel.position import START, Position
+from octonet.kernel.position import START, Position, Positions
 from octonet.kernel.schema_parse import parse
 from projections.engine.hub import Hub
 from projections.engine.live import Interest, Live
 from tests.unit.transports.memory import MemoryLog
 
-PROJECT = ProjectName("default")
+POSITIONS = Positions(ProjectName("default"), b"key")
 SCHEMAS = parse(
     json.dumps(
         [
@@ -79,7 +79,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.log = MemoryLog()
-        self.hub = Hub(PROJECT, SCHEMAS, self.log, linger=0.0)
+        self.hub = Hub(POSITIONS, SCHEMAS, self.log, linger=0.0)
 
     def say(self, *decisions: Decision, largest: int = 1 << 20) -> int:
         return self.log.append(Batch(self.log.digest, 0, decisions), largest)

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from octonet.kernel.ids import ProjectName
 from octonet.kernel.schema_parse import parse
 from octonet.transport import HttpSettings, HttpTransport
 from tests.unit.transports.memory import MemoryGateway
-from transports.engine.http import Health, HttpHost
+from transports.engine.health import Health
+from transports.engine.http import HttpHost
 from transports.rest import Rest
 from transports.sse import Sse
 from transports.ws import Ws
@@ -42,10 +44,13 @@ class Server:
         self.doors: list[HttpTransport] = [Rest(), Ws(), Sse()]
         self.host = HttpHost(
             self.gateway.projects().__contains__,
-            lambda project: Health(self.ready, ("rest", "ws"), tuple(self.gateway.project(project).schemas.entities)),
+            self.health,
             origins=["https://shop.example"],
             max_body=64 * 1024,
         )
+
+    async def health(self, project: ProjectName) -> Health:
+        return Health(self.ready, ("rest", "ws"), tuple(self.gateway.project(project).schemas.entities))
 
     async def start(self, settings: HttpSettings) -> None:
         """Mount every door and listen."""

@@ -10,7 +10,7 @@ import msgspec
 
 from commands import COMMANDS
 from octonet.gateway import Read, Written
-from octonet.kernel import chain, position
+from octonet.kernel import chain
 from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import Conflict, Invalid, NotFound
 from octonet.kernel.event import Event, Fact
@@ -19,9 +19,9 @@ from octonet.kernel.filter_match import matches
 from octonet.kernel.ids import DEFAULT_PROJECT, CommandId, EntityId, ProjectName, Row
 from octonet.kernel.log import Batch, Decision, Entry, Outcome, Recorded, Verdict
 from octonet.kernel.operation import Limits, Moment, Operation, Request
-from octonet.kernel.position import Position
+from octonet.kernel.position import Position, Positions
 from octonet.kernel.schema import EntitySchema, Relation, Schemas
-from octonet.kernel.storage import Checkpoint, Page
+from octonet.kernel.storage import Checkpoint, Page, Stored
 from projections import QUERIES
 from projections.engine.hub import Hub
 
@@ -85,9 +85,10 @@ class MemorySource:
         self.versions: dict[tuple[str, EntityId], int] = {}
         self.events: list[Event] = []
 
-    async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Row | None:
+    async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Stored | None:
         row = self._table(schema).get(id)
-        return None if row is None else _shown(schema, row, options)
+        version = self.versions.get((schema.name, id), 1)
+        return None if row is None else Stored(id, version, _shown(schema, row, options))
 
     async def select(self, schema: EntitySchema, page: Page) -> list[Row]:
         rows = [row for row in self._table(schema).values() if matches(page.where, row)]
@@ -161,7 +162,8 @@ class MemoryProject:
         self.name = name
         self.schemas = schemas
         self.log = MemoryLog()
-        self.hub = Hub(name, schemas, self.log, linger=0.0)
+        self.positions = Positions(name, b"key")
+        self.hub = Hub(self.positions, schemas, self.log, linger=0.0)
         self.source = MemorySource()
         self.limits = Limits(default_page=2, maximum_page=10)
 
@@ -228,7 +230,7 @@ class MemoryGateway:
         row = None if decided.id is None else home.source.tables[schema.name].get(decided.id)
         data = None if row is None else msgspec.json.encode(_shown(schema, row, Options()))
         outcome = Outcome(id, at, verdict, decided.count)
-        return Written(COMMANDS[request.op], schema, outcome, data, position.encode(home.name, at))
+        return Written(COMMANDS[request.op], schema, outcome, data, home.positions.encode(at))
 
 
 def _shown(schema: EntitySchema, row: Row, options: Options) -> Row:

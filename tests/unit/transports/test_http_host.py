@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from octonet.kernel.errors import (
     ConstraintViolation,
@@ -22,6 +21,7 @@ from octonet.kernel.errors import (
     OutcomeUnknown,
     StorageUnavailable,
 )
+from octonet.transport import Reply
 from tests.unit.transports.conftest import Server
 from tests.unit.transports.memory import MemoryGateway
 from transports.engine import render
@@ -55,14 +55,14 @@ async def test_an_unknown_path_is_a_404_in_the_envelope(client: aiohttp.ClientSe
 
 
 async def test_the_longest_prefix_wins() -> None:
-    async def named(name: str, request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(text=name)
+    async def named(name: str) -> Reply:
+        return Reply(name.encode(), content_type="text/plain")
 
     found = Server()
-    found.host.mount("/a", lambda request: named("short", request))
-    found.host.mount("/a/b", lambda request: named("long", request))
+    found.host.mount("/a", lambda _: named("short"))
+    found.host.mount("/a/b", lambda _: named("long"))
     with pytest.raises(ValueError, match="two doors"):
-        found.host.mount("/a", lambda request: named("again", request))
+        found.host.mount("/a", lambda _: named("again"))
     port = await found.host.start("127.0.0.1", 0)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
         texts = []

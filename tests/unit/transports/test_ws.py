@@ -13,13 +13,15 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType
 
-from octonet.kernel import position
 from octonet.kernel.ids import DEFAULT_PROJECT
+from octonet.kernel.position import Positions
 from octonet.transport import HttpSettings
 from tests.unit.transports.conftest import Server
 from tests.unit.transports.memory import MemoryGateway
 
 Socket = aiohttp.ClientWebSocketResponse
+
+POSITIONS = Positions(DEFAULT_PROJECT, b"key")
 
 
 @asynccontextmanager
@@ -50,14 +52,14 @@ async def test_the_greeting_tells_of_entities_time_and_position(client: aiohttp.
         assert greeting["type"] == "connected"
         assert greeting["entities"] == ["User", "Note"]
         assert str(greeting["connectedAt"]).endswith("Z")
-        assert position.decode(DEFAULT_PROJECT, str(greeting["position"])).entry == 0
+        assert POSITIONS.decode(str(greeting["position"])).entry == 0
 
 
 async def test_an_operation_is_answered_with_the_name_the_client_gave_it(client: aiohttp.ClientSession) -> None:
     async with connected(client, "/ws?events=none") as (found, _):
         answer = await ask(found, op="create", entity="User", data={"id": "a", "name": "Ann"}, requestId="r1")
         token = answer.pop("position")
-        assert position.decode(DEFAULT_PROJECT, str(token)).entry == 1
+        assert POSITIONS.decode(str(token)).entry == 1
         assert answer == {
             "type": "response", "requestId": "r1", "status": "ok",
             "data": {"id": "a", "name": "Ann", "age": 0, "tags": None},

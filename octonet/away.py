@@ -1,0 +1,65 @@
+"""What stands in for a project's database and lane while the database cannot be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import NoReturn
+
+from octonet.kernel.aggregate import Stage
+from octonet.kernel.envelope import Draft
+from octonet.kernel.errors import StorageUnavailable
+from octonet.kernel.filter import Filter, Options
+from octonet.kernel.ids import CommandId, EntityId, Row
+from octonet.kernel.log import Outcome
+from octonet.kernel.operation import Command
+from octonet.kernel.schema import EntitySchema, Relation, Schemas
+from octonet.kernel.storage import Checkpoint, Page, Stored, Strategy, Transaction
+
+
+class AwayDatabase:
+    """Implements `kernel.storage.Database`: whatever it is asked, it raises `StorageUnavailable`."""
+
+    async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Stored | None:
+        self._refuse()
+
+    async def version(self, schema: EntitySchema, id: EntityId) -> int | None:
+        self._refuse()
+
+    async def select(self, schema: EntitySchema, page: Page) -> list[Row]:
+        self._refuse()
+
+    async def count(self, schema: EntitySchema, where: Filter, *, include_deleted: bool = False) -> int:
+        self._refuse()
+
+    async def aggregate(self, schema: EntitySchema, stages: Sequence[Stage], limit: int) -> list[Row]:
+        self._refuse()
+
+    async def pairs(
+        self, schema: EntitySchema, relation: Relation, owners: Sequence[EntityId]
+    ) -> list[tuple[EntityId, EntityId]]:
+        self._refuse()
+
+    async def checkpoint(self) -> Checkpoint:
+        self._refuse()
+
+    async def recall(self, id: CommandId) -> int | None:
+        self._refuse()
+
+    async def migrate(self, schemas: Schemas, strategy: Strategy) -> None:
+        self._refuse()
+
+    async def begin(self) -> Transaction:
+        self._refuse()
+
+    async def close(self) -> None:
+        """There is nothing to release."""
+
+    def _refuse(self) -> NoReturn:
+        raise StorageUnavailable("the database of this project is not available at the moment")
+
+
+class AwayIntake:
+    """Implements `octonet.project.Intake`: a command that could be checked against nothing is not taken."""
+
+    def submit(self, draft: Draft[Command], patience: float) -> Awaitable[Outcome]:
+        raise StorageUnavailable("the database of this project is not available at the moment")

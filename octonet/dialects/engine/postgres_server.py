@@ -1,0 +1,145 @@
+"""A PostgreSQL server: its address, how to connect to it, and when to try again after it was away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol, cast
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from octonet.dialects.engine.grammar import Cell, Cells
+from octonet.dialects.engine.postgres_errors import FAILURES, state_of
+from octonet.kernel.errors import Invalid, StorageUnavailable
+
+_log = logging.getLogger("octonet.sql")
+
+_SCHEME: Final = re.compile(r"^(?:postgres|postgresql|postgresql\+asyncpg)://")
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 1.0
+_CONNECT_SECONDS: Final = 5.0
+_STATEMENTS: Final = 512
+"""Prepared statements that one connection keeps."""
+_COMMON: Final = {"application_name": "octonet", "jit": "off"}
+
+
+class Connection(Protocol):
+    """What is used of the driver's connection."""
+
+    async def fetch(self, query: str, *args: Cell, timeout: float | None = None) -> list[Cells]:
+        """All rows."""
+        ...
+
+    async def execute(self, query: str, *args: Cell, timeout: float | None = None) -> str:
+        """The command's tag."""
+        ...
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        """Say goodbye."""
+        ...
+
+    def terminate(self) -> None:
+        """Cut it."""
+        ...
+
+    def is_closed(self) -> bool:
+        """Whether it has ended, by whomever."""
+        ...
+
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        ...
+
+
+class Server:
+    """Connects, and while the server is away lets nobody try more often than with growing pauses, at most a second."""
+
+    def __init__(self, uri: str, show_sql: bool) -> None:
+        self._dsn, self.address = _parsed(uri)
+        self._show_sql = show_sql
+        self._pause = 0.0
+        self._shut_until = 0.0
+        self._reason = ""
+
+    async def connect(self, settings: Mapping[str, str]) -> Connection:
+        """A new connection. Raises `StorageUnavailable` with a sentence that says what to do."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._shut_until:
+            raise StorageUnavailable(self._reason)
+        try:
+            connection = cast("Connection", await self._connect(settings))
+        except FAILURES as error:
+            self._pause = min(max(_FIRST_PAUSE, self._pause * 2), _LONGEST_PAUSE)
+            self._shut_until = loop.time() + self._pause
+            self._reason = _reason(error, self.address)
+            raise StorageUnavailable(self._reason) from error
+        except ValueError as error:
+            raise Invalid(f"the database's address {self.address} cannot be used: {error}") from error
+        self._pause = self._shut_until = 0.0
+        return connection
+
+    def show(self, text: str) -> None:
+        """Log a statement, if that is wanted."""
+        if self._show_sql:
+            _log.info("%s", text)
+
+    async def _connect(self, settings: Mapping[str, str]) -> object:
+        return await asyncpg.connect(
+            self._dsn,
+            timeout=_CONNECT_SECONDS,
+            statement_cache_size=_STATEMENTS,
+            max_cached_statement_lifetime=0,
+            server_settings={**_COMMON, **settings},
+        )
+
+
+def touched(tag: str) -> int:
+    """The number of rows a command's tag tells of."""
+    count = tag.rpartition(" ")[2]
+    return int(count) if count.isdecimal() else 0
+
+
+def columns(lines: Sequence[Sequence[Cell]]) -> list[Cell]:
+    """Lines turned into columns."""
+    return [cast("Cell", list(column)) for column in zip(*lines, strict=True)]
+
+
+def _parsed(uri: str) -> tuple[str, str]:
+    """What the driver takes, and the address without its password."""
+    scheme = _SCHEME.match(uri)
+    if scheme is None:
+        raise Invalid(
+            f"{_veiled(uri)!r} is no address of PostgreSQL: write postgresql://user:password@host:5432/database"
+        )
+    dsn = f"postgresql://{uri[scheme.end() :]}"
+    try:
+        parts = urlsplit(dsn)
+    except ValueError as problem:
+        raise Invalid(f"{_veiled(uri)!r} cannot be read: {problem}") from problem
+    if not parts.path.strip("/") and "dbname=" not in parts.query:
+        raise Invalid(f"{_veiled(uri)!r} names no database: write postgresql://user:password@host:5432/database")
+    return dsn, _veiled(f"postgresql://{parts.netloc}{parts.path}")
+
+
+def _veiled(uri: str) -> str:
+    return re.sub(r"(//[^:@/]*):.*@", r"\1@", uri.partition("?")[0])
+
+
+def _reason(error: BaseException, address: str) -> str:
+    state, text = state_of(error), str(error) or type(error).__name__
+    if state.startswith("28"):
+        return f"{address} refused the user or the password ({text}): check SGBD_URI and the server's pg_hba.conf"
+    if state == "3D000":
+        return f"{address}: {text}; create it with CREATE DATABASE, or name another one in SGBD_URI"
+    if state == "53300":
+        return f"{address} takes no more connections ({text}): raise max_connections, or lower DB_POOL_SIZE"
+    if state == "57P03":
+        return f"{address} is starting or stopping ({text}): try again in a moment"
+    if isinstance(error, TimeoutError):
+        return f"{address} did not answer within {_CONNECT_SECONDS:g} seconds: check host, port and firewall"
+    if isinstance(error, OSError):
+        return f"nobody answers at {address} ({text}): is PostgreSQL running there, and does it listen?"
+    return f"{address} let nobody in: {text}"

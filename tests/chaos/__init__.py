@@ -1,0 +1,1 @@
+"""Many processes, a cluster, and somebody who breaks them."""

@@ -1,0 +1,228 @@
+"""Three nats-servers as one cluster on this machine, which can be killed, frozen and cut off from each other.
+
+Every route between two nodes goes through a proxy of ours, so that a partition needs no rights: the proxy simply stops
+carrying bytes, as a network does that drops packets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from itertools import permutations
+from pathlib import Path
+
+from jetstream.endpoint import Endpoint
+from jetstream.server import binary, die_with_parent
+
+_SIZE = 3
+_PASSWORD = "chaos"
+_READY_WITHIN = 90.0
+_CONFIG = """\
+server_name: "n{number}"
+listen: "127.0.0.1:{client}"
+http: "127.0.0.1:{monitor}"
+log_file: "{directory}/n{number}.log"
+max_payload: 8MB
+authorization {{ user: octonet, password: "{password}" }}
+jetstream {{
+  store_dir: "{directory}/n{number}"
+  sync_interval: always
+  strict: true
+  max_buffered_msgs: 50000
+}}
+cluster {{
+  name: octonet
+  listen: "127.0.0.1:{cluster}"
+  # Nodes must not tell each other of ways around the proxies.
+  no_advertise: true
+  connect_retries: 1000
+  pool_size: -1
+  routes: [{routes}]
+}}
+"""
+
+
+class Route:
+    """One direction of connecting: a proxy in front of a node's cluster port. While it is cut, bytes wait and nothing
+    arrives."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._whole = asyncio.Event()
+        self._whole.set()
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def open(self) -> None:
+        """Listen on a free port."""
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        """Carry nothing from now on."""
+        self._whole.clear()
+
+    def heal(self) -> None:
+        """Carry what waited, and go on."""
+        self._whole.set()
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        assert self._server is not None
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # The transports close on the loop's next turns.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        carrying = asyncio.current_task()
+        assert carrying is not None
+        self._tasks.add(carrying)
+        try:
+            await self._join(reader, writer)
+        except asyncio.CancelledError:
+            # asyncio's own server would report the end of a cancelled task as a failure.
+            return
+        finally:
+            self._tasks.discard(carrying)
+            writer.close()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._whole.wait()
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            return
+        await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                await self._whole.wait()
+                sink.write(data)
+                await sink.drain()
+        except OSError:
+            return
+        finally:
+            sink.close()
+
+
+class NatsCluster:
+    """Three nodes, numbered from 0, over one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._ports = [[_free_port() for _ in range(3)] for _ in range(_SIZE)]
+        self._routes: dict[tuple[int, int], Route] = {}
+        self._nodes: list[subprocess.Popen[bytes] | None] = [None] * _SIZE
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """All nodes, for a client that changes between them."""
+        urls = (f"nats://127.0.0.1:{client}" for client, _, _ in self._ports)
+        return Endpoint(",".join(urls), "octonet", _PASSWORD)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """How an Octonet process is told of it."""
+        return {
+            "NATS_URL": self.endpoint.url,
+            "NATS_USER": self.endpoint.user,
+            "NATS_PASSWORD": _PASSWORD,
+            "OCTONET_NATS_REPLICAS": str(_SIZE),
+        }
+
+    async def start(self) -> None:
+        """Start every node and wait until the cluster can hold streams."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for one, other in permutations(range(_SIZE), 2):
+            route = self._routes[one, other] = Route(self._ports[other][2])
+            await route.open()
+        for number in range(_SIZE):
+            self.start_node(number)
+        await self.healthy()
+
+    async def healthy(self) -> None:
+        """Wait until every node is whole again."""
+        async with asyncio.timeout(_READY_WITHIN):
+            while not all([await self._healthy(number) for number in range(_SIZE)]):
+                await asyncio.sleep(0.1)
+
+    def start_node(self, number: int) -> None:
+        """Start one node, again after a kill."""
+        client, monitor, cluster = self._ports[number]
+        routes = ", ".join(
+            f'"nats://127.0.0.1:{route.port}"' for (one, _), route in self._routes.items() if one == number
+        )
+        config = self._directory / f"n{number}.conf"
+        config.write_text(
+            _CONFIG.format(
+                number=number,
+                client=client,
+                monitor=monitor,
+                cluster=cluster,
+                directory=self._directory,
+                password=_PASSWORD,
+                routes=routes,
+            )
+        )
+        self._nodes[number] = subprocess.Popen(
+            [binary(), "-c", str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_parent,
+        )
+
+    def send(self, number: int, sign: signal.Signals) -> None:
+        """Signal one node."""
+        node = self._nodes[number]
+        assert node is not None
+        os.kill(node.pid, sign)
+        if sign is signal.SIGKILL:
+            node.wait()
+
+    def isolate(self, number: int) -> None:
+        """Cut one node off from the others; its clients still reach it."""
+        for pair, route in self._routes.items():
+            if number in pair:
+                route.cut()
+
+    def heal(self) -> None:
+        """Every node reaches every other again."""
+        for route in self._routes.values():
+            route.heal()
+
+    async def stop(self) -> None:
+        """End everything."""
+        for node in self._nodes:
+            if node is not None and node.poll() is None:
+                os.kill(node.pid, signal.SIGCONT)
+                node.kill()
+                node.wait()
+        for route in self._routes.values():
+            await route.close()
+
+    async def _healthy(self, number: int) -> bool:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._ports[number][1])
+            writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+            told = await reader.read()
+            writer.close()
+        except OSError:
+            return False
+        return b'"ok"' in told
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,163 @@
+"""A real PostgreSQL for tests: one server for the session, on a free port, in a temporary directory; one database for
+each folder that asks."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import pwd
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+_HOST = "127.0.0.1"
+_OWNER = "postgres"
+_KEPT = 20
+"""Databases that are kept; older ones that nobody is connected to are dropped."""
+_SETTINGS = {
+    "listen_addresses": _HOST,
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "logging_collector": "off",
+}
+
+
+def missing() -> str:
+    """Why no server can be started here; empty when one can."""
+    if _binaries() is None:
+        return "no PostgreSQL can be started here: its binaries are not in /usr/lib/postgresql/*/bin"
+    if os.geteuid() == 0 and (shutil.which("setpriv") is None or not _known(_OWNER)):
+        return f"no PostgreSQL can be started here: it refuses root, and there is no user {_OWNER!r} to be"
+    return ""
+
+
+class PostgresServer:
+    """One server, which dies with this process."""
+
+    def __init__(self) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="octonet-postgres-"))
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._databases: list[str] = []
+        self._data = self._directory / "data"
+        if os.geteuid() == 0:
+            shutil.chown(self._directory, _OWNER)
+        subprocess.run(
+            self._command("initdb", "-D", self._data, "-U", _OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"),
+            check=True, capture_output=True,
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command("postgres", "-D", self._data, "-p", self.port, *settings), stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + 30
+        while subprocess.run(self._client("pg_isready", "-q"), check=False).returncode != 0:
+            assert self._process.poll() is None, (self._directory / "log").read_text()
+            assert time.monotonic() < deadline, "PostgreSQL did not start"
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop at once, as after a power cut: what was not written is recovered at the next start."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(30)
+            self._process = None
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Stopped at once for a while, and started again whatever happens."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def remove(self) -> None:
+        """Stop, and leave nothing behind."""
+        self.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def uri(self, folder: Path) -> str:
+        """The database that belongs to this folder, made when it is asked for first."""
+        name = f"t{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+        if name not in self._databases:
+            self.sql(f'CREATE DATABASE "{name}"')
+            self._databases.append(name)
+            self._forget()
+        return f"postgresql://{_OWNER}@{_HOST}:{self.port}/{name}"
+
+    def sql(self, text: str, database: str = "postgres") -> str:
+        """What psql prints for a statement, without ornaments."""
+        line = self._client("psql", "-d", database, "-U", _OWNER, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1")
+        return subprocess.run([*line, "-c", text], check=True, capture_output=True, text=True).stdout.strip()
+
+    def _forget(self) -> None:
+        for name in self._databases[:-_KEPT]:
+            if self.sql(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'") == "0":
+                self.sql(f'DROP DATABASE "{name}"')
+                self._databases.remove(name)
+
+    def _client(self, program: str, *arguments: str) -> list[str]:
+        return [str(_found() / program), "-h", _HOST, "-p", str(self.port), *arguments]
+
+    @staticmethod
+    def _command(program: str, *arguments: object) -> list[str]:
+        become = []
+        if os.geteuid() == 0:
+            become = ["--reuid", _OWNER, "--regid", str(pwd.getpwnam(_OWNER).pw_gid), "--init-groups"]
+        wrapped = ["setpriv", *become, "--pdeathsig", "SIGQUIT", "--"] if shutil.which("setpriv") else []
+        return [*wrapped, str(_found() / program), *map(str, arguments)]
+
+
+@cache
+def server() -> PostgresServer:
+    """The session's server, started by whoever asks first and stopped at exit."""
+    started = PostgresServer()
+    atexit.register(started.remove)
+    started.start()
+    return started
+
+
+def _binaries() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parent.parent.name))
+    if found:
+        return found[-1].parent
+    other = shutil.which("initdb")
+    return None if other is None else Path(other).resolve().parent
+
+
+def _found() -> Path:
+    binaries = _binaries()
+    assert binaries is not None, missing()
+    return binaries
+
+
+def _known(user: str) -> bool:
+    return any(entry.pw_name == user for entry in pwd.getpwall())
+
+
+def _free_port() -> int:
+    """Not one that the system gives to clients: while the server is away, one that tries to connect could get it."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind((_HOST, port))
+            except OSError:
+                continue
+            return port
