@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks import subjects
 from benchmarks.deployments import deployments
 from benchmarks.fanout import CLIENTS, CREATES, FanOut, fan_out
+from benchmarks.hanging import hanging
 from benchmarks.load import ROWS, SCENARIOS, Figures, fill, run
 from benchmarks.startup import parts
 
@@ -74,6 +75,7 @@ def measure(directory: Path, say: Callable[[str], None], seconds: int, only: str
             server.stop()
     if only is None:
         deployments(directory, say, seconds)
+        hanging(directory, say, 12 * seconds)
         _fan_out(directory, say)
         _startup(directory, say)
 

@@ -191,6 +191,7 @@ async def connect(endpoint: Endpoint, name: str = "octonet") -> Connection:
                 user=endpoint.user or None,
                 password=endpoint.password or None,
                 name=name,
+                inbox_prefix=endpoint.inbox,
                 connect_timeout=2,
                 # A server of record waits for its log; it never gives up on it.
                 max_reconnect_attempts=-1,

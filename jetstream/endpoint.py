@@ -12,3 +12,5 @@ class Endpoint(msgspec.Struct, frozen=True):
     url: str
     user: str = ""
     password: str = ""
+    inbox: str = "_INBOX"
+    """What the subjects begin with that this user is answered on."""

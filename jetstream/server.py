@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from jetstream import listeners
 from jetstream.endpoint import Endpoint
 from octonet.kernel.errors import Invalid, Unavailable
 
@@ -24,6 +25,8 @@ _STOP_WITHIN = 10.0
 LEAST_STORE = 64 * 1024**2
 """Bytes a server must be allowed to store."""
 
+_ALL, _FACTS = "endpoint.json", "facts.json"
+
 _CONFIG = """\
 # Written anew at each start.
 server_name: octonet
@@ -32,7 +35,10 @@ log_file: "{log}"
 pid_file: "{pid}"
 max_payload: 8MB
 max_pending: 64MB
-authorization {{ user: octonet, password: "{password}" }}
+authorization {{ users: [
+  {{ user: octonet, password: "{password}" }}
+  {facts}
+] }}
 jetstream {{
   store_dir: "{store}"
   # Acknowledged means synced: one fsync per frame and per log entry, which is why they are packed.
@@ -44,12 +50,14 @@ jetstream {{
 
 
 class _Running(msgspec.Struct, frozen=True):
-    """What the endpoint file says, so that other commands on this data directory find the server."""
+    """What an endpoint file says, so that other commands on this data directory find the server, and programs that
+    listen to facts find their way in."""
 
     url: str
     user: str
     password: str
     process: int
+    inbox: str
 
 
 class EmbeddedServer:
@@ -67,6 +75,7 @@ class EmbeddedServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         self._password = ""
+        self._facts_password = ""
 
     @property
     def log_file(self) -> Path:
@@ -78,12 +87,18 @@ class EmbeddedServer:
         """How to enter it."""
         return Endpoint(f"nats://127.0.0.1:{self._port}", "octonet", self._password)
 
+    @property
+    def facts(self) -> Endpoint:
+        """How to enter it in order to listen to facts, and nothing else."""
+        return Endpoint(self.endpoint.url, listeners.USER, self._facts_password, listeners.INBOX)
+
     def spawn(self) -> None:
         """Start the server without waiting for it, on a free port with fresh credentials. A stale server that an
         earlier parent left behind is stopped first."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._directory.chmod(0o700)
-        self._port, self._password = _free_port(), secrets.token_urlsafe(24)
+        self._port = _free_port()
+        self._password, self._facts_password = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         self.respawn()
 
     def respawn(self) -> None:
@@ -101,8 +116,9 @@ class EmbeddedServer:
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
-        running = _Running(self.endpoint.url, "octonet", self._password, self._process.pid)
-        _write_private(self._directory / "endpoint.json", msgspec.json.encode(running).decode())
+        for name, way in ((_ALL, self.endpoint), (_FACTS, self.facts)):
+            running = _Running(way.url, way.user, way.password, self._process.pid, way.inbox)
+            _write_private(self._directory / name, msgspec.json.encode(running).decode())
 
     def wait_ready(self) -> None:
         """Block until the server greets and JetStream has recovered its streams. Raises `Unavailable` with the end
@@ -132,7 +148,8 @@ class EmbeddedServer:
                 self._process.kill()
                 self._process.wait()
         self._process = None
-        (self._directory / "endpoint.json").unlink(missing_ok=True)
+        for name in (_ALL, _FACTS):
+            (self._directory / name).unlink(missing_ok=True)
 
     def _config(self) -> str:
         return _CONFIG.format(
@@ -140,6 +157,7 @@ class EmbeddedServer:
             log=self.log_file,
             pid=self._directory / "nats-server.pid",
             password=self._password,
+            facts=listeners.user(self._facts_password),
             store=self._directory / "jetstream",
             limit=self._limit,
         )
@@ -153,13 +171,22 @@ class EmbeddedServer:
 
 def find_running(directory: Path) -> Endpoint | None:
     """The endpoint of the server that another process runs over this directory, if one does."""
+    return _found(directory.absolute(), _ALL)
+
+
+def find_facts(directory: Path) -> Endpoint | None:
+    """The same, for who only listens to facts."""
+    return _found(directory.absolute(), _FACTS)
+
+
+def _found(directory: Path, name: str) -> Endpoint | None:
     try:
-        running = msgspec.json.decode((directory.absolute() / "endpoint.json").read_bytes(), type=_Running)
+        running = msgspec.json.decode((directory / name).read_bytes(), type=_Running)
     except (OSError, msgspec.DecodeError):
         return None
-    if not _is_ours(running.process, directory.absolute()):
+    if not _is_ours(running.process, directory):
         return None
-    return Endpoint(running.url, running.user, running.password)
+    return Endpoint(running.url, running.user, running.password, running.inbox)
 
 
 def stop_stale(directory: Path) -> None:

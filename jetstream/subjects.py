@@ -11,6 +11,7 @@ LEASES: Final = "OCTO_LEASES"
 LEASE_SUBJECTS: Final = "octo.lease.*"
 WORKERS: Final = "OCTO_WORKERS"
 WORKER_SUBJECTS: Final = "octo.worker.*"
+FACTS: Final = "mostajs.>"
 
 
 def commands_stream(project: ProjectName) -> str:

@@ -58,6 +58,12 @@ class PostgresServer:
             check=True, capture_output=True,
         )  # fmt: skip
 
+    @property
+    def pid(self) -> int:
+        """The server's; its connections are its children."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start, and wait until it answers."""
         settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]

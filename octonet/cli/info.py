@@ -32,6 +32,8 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
     found["uri"] = masked(settings.database_uri())
     found["nats_url"] = masked(settings.nats_url)
     running = find_running(DataDirectory(settings.data_dir).nats) is not None
-    document = {"version": __version__, "running": running, "settings": found}
+    # Not what is in it: whoever may read that file may listen.
+    facts = str(DataDirectory(settings.data_dir).nats.absolute() / "facts.json") if running else ""
+    document = {"version": __version__, "running": running, "facts": facts, "settings": found}
     print(msgspec.json.format(msgspec.json.encode(document)).decode())
     return 0

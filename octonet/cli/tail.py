@@ -28,10 +28,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: a
 
 def run(settings: Settings, arguments: argparse.Namespace) -> int:
     """Tail until SIGINT, SIGTERM or the count."""
-    from jetstream.server import find_running  # noqa: PLC0415
+    from jetstream.server import find_facts  # noqa: PLC0415
     from octonet.cli.engine.loop import run as run_loop  # noqa: PLC0415
 
-    endpoint = broker.external(settings) or find_running(DataDirectory(settings.data_dir).nats)
+    endpoint = broker.external(settings) or find_facts(DataDirectory(settings.data_dir).nats)
     if endpoint is None:
         raise Unavailable(f"no server runs on the data directory {settings.data_dir}; start one with `octonet serve`")
 
