@@ -38,7 +38,7 @@ cluster: $(READY) ## three nats-servers, PostgreSQL, three doors, two workers, b
 	$(BIN)/python -m tests.chaos
 
 chaos: $(READY) ## half an hour of kills, freezes and partitions of that cluster under load
-	OCTONET_CHAOS_SECONDS=1800 $(BIN)/python -m pytest tests/chaos
+	OCTONET_CHAOS_SECONDS=1800 $(BIN)/python -m pytest -rP tests/chaos
 
 lock: $(READY) ## pin every dependency anew
 	$(BIN)/python -m pip install --quiet uv

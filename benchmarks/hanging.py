@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import signal
 import statistics
@@ -68,11 +67,11 @@ async def _phases(url: str, database: PostgresServer, seconds: int) -> tuple[flo
         bothering = [asyncio.create_task(_bother(session, failed)) for _ in range(_BOTHERING)]
         await _p99(session, max(seconds // 6, 2))
         before = await _p99(session, seconds)
-        _signal(database.pid, signal.SIGSTOP)
+        database.send(signal.SIGSTOP)
         try:
             hung = await _p99(session, seconds)
         finally:
-            _signal(database.pid, signal.SIGCONT)
+            database.send(signal.SIGCONT)
         await asyncio.sleep(3.0)
         after = await _p99(session, seconds)
         for task in bothering:
@@ -116,10 +115,3 @@ async def _p99(session: aiohttp.ClientSession, seconds: int) -> float:
     began = time.perf_counter() + 0.1
     await asyncio.gather(*(one(began + number / _RATE) for number in range(seconds * _RATE)))
     return statistics.quantiles(latencies, n=100)[98]
-
-
-def _signal(process: int, sign: signal.Signals) -> None:
-    """To a process and all below it: each connection of PostgreSQL has its own."""
-    children = [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
-    for one in (process, *children):
-        os.kill(one, sign)

@@ -11,11 +11,13 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
 
 from jetstream.endpoint import Endpoint
 from jetstream.server import binary, die_with_parent
+from tests.proxy import Proxy
 
 _SIZE = 3
 _PASSWORD = "chaos"
@@ -45,82 +47,13 @@ cluster {{
 """
 
 
-class Route:
-    """One direction of connecting: a proxy in front of a node's cluster port. While it is cut, bytes wait and nothing
-    arrives."""
-
-    def __init__(self, target: int) -> None:
-        self._target = target
-        self._whole = asyncio.Event()
-        self._whole.set()
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
-
-    async def open(self) -> None:
-        """Listen on a free port."""
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    def cut(self) -> None:
-        """Carry nothing from now on."""
-        self._whole.clear()
-
-    def heal(self) -> None:
-        """Carry what waited, and go on."""
-        self._whole.set()
-
-    async def close(self) -> None:
-        """Drop every connection."""
-        assert self._server is not None
-        self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        # The transports close on the loop's next turns.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        carrying = asyncio.current_task()
-        assert carrying is not None
-        self._tasks.add(carrying)
-        try:
-            await self._join(reader, writer)
-        except asyncio.CancelledError:
-            # asyncio's own server would report the end of a cancelled task as a failure.
-            return
-        finally:
-            self._tasks.discard(carrying)
-            writer.close()
-
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._whole.wait()
-        try:
-            there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        except OSError:
-            return
-        await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65536):
-                await self._whole.wait()
-                sink.write(data)
-                await sink.drain()
-        except OSError:
-            return
-        finally:
-            sink.close()
-
-
 class NatsCluster:
     """Three nodes, numbered from 0, over one directory."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._ports = [[_free_port() for _ in range(3)] for _ in range(_SIZE)]
-        self._routes: dict[tuple[int, int], Route] = {}
+        self._routes: dict[tuple[int, int], Proxy] = {}
         self._nodes: list[subprocess.Popen[bytes] | None] = [None] * _SIZE
 
     @property
@@ -130,10 +63,14 @@ class NatsCluster:
         return Endpoint(",".join(urls), "octonet", _PASSWORD)
 
     @property
-    def environment(self) -> dict[str, str]:
-        """How an Octonet process is told of it."""
+    def ports(self) -> list[int]:
+        """Where each node listens to clients."""
+        return [client for client, _, _ in self._ports]
+
+    def environment(self, ports: Sequence[int]) -> dict[str, str]:
+        """How an Octonet process is told of it, which reaches the nodes at these ports."""
         return {
-            "NATS_URL": self.endpoint.url,
+            "NATS_URL": ",".join(f"nats://127.0.0.1:{port}" for port in ports),
             "NATS_USER": self.endpoint.user,
             "NATS_PASSWORD": _PASSWORD,
             "OCTONET_NATS_REPLICAS": str(_SIZE),
@@ -143,7 +80,7 @@ class NatsCluster:
         """Start every node and wait until the cluster can hold streams."""
         self._directory.mkdir(parents=True, exist_ok=True)
         for one, other in permutations(range(_SIZE), 2):
-            route = self._routes[one, other] = Route(self._ports[other][2])
+            route = self._routes[one, other] = Proxy(self._ports[other][2])
             await route.open()
         for number in range(_SIZE):
             self.start_node(number)

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -58,11 +58,14 @@ class PostgresServer:
             check=True, capture_output=True,
         )  # fmt: skip
 
-    @property
-    def pid(self) -> int:
-        """The server's; its connections are its children."""
+    def send(self, sign: signal.Signals) -> None:
+        """Signal the server and everything below it: each of its connections is a process."""
         assert self._process is not None
-        return self._process.pid
+        parent = self._process.pid
+        children = [int(word) for word in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+        for process in (parent, *children):
+            with suppress(ProcessLookupError):
+                os.kill(process, sign)
 
     def start(self) -> None:
         """Start, and wait until it answers."""
@@ -98,14 +101,15 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    def uri(self, folder: Path) -> str:
-        """The database that belongs to this folder, made when it is asked for first."""
+    def uri(self, folder: Path, port: int = 0) -> str:
+        """The database that belongs to this folder, made when it is asked for first. `port`: where the server is
+        reached instead of its own."""
         name = f"t{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
         if name not in self._databases:
             self.sql(f'CREATE DATABASE "{name}"')
             self._databases.append(name)
             self._forget()
-        return f"postgresql://{_OWNER}@{_HOST}:{self.port}/{name}"
+        return f"postgresql://{_OWNER}@{_HOST}:{port or self.port}/{name}"
 
     def sql(self, text: str, database: str = "postgres") -> str:
         """What psql prints for a statement, without ornaments."""

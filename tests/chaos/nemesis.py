@@ -27,6 +27,9 @@ class Nemesis:
             self._freeze_node,
             self._cut_node_off,
             self._kill_database,
+            self._freeze_database,
+            self._cut_process_off_brokers,
+            self._cut_process_off_database,
         ]
 
     async def run(self, seconds: float) -> None:
@@ -90,3 +93,20 @@ class Nemesis:
         await asyncio.sleep(self._dice.uniform(0.0, 2.0))
         # In this very thread: the server dies with the thread that started it.
         self._stage.postgres.start()
+
+    async def _freeze_database(self) -> None:
+        self._stage.postgres.send(signal.SIGSTOP)
+        await asyncio.sleep(self._dice.uniform(0.5, 5.0))
+        self._stage.postgres.send(signal.SIGCONT)
+
+    async def _cut_process_off_brokers(self) -> None:
+        links = self._dice.choice(self._stage.links)
+        links.cut_brokers()
+        await asyncio.sleep(self._dice.uniform(1.0, 8.0))
+        links.heal()
+
+    async def _cut_process_off_database(self) -> None:
+        links = self._dice.choice(self._stage.links)
+        links.cut_database()
+        await asyncio.sleep(self._dice.uniform(1.0, 8.0))
+        links.heal()

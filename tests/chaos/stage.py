@@ -8,15 +8,59 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from jetstream.endpoint import Endpoint
 from tests import postgres
 from tests.nats_cluster import NatsCluster
+from tests.proxy import Proxy
 from tests.running import ROOT, Server
 
 DOORS = 3
 WORKERS = 2
+
+
+class Links:
+    """The ways of one process to the brokers and to the database, which can be cut."""
+
+    def __init__(self, nodes: Sequence[int], database: int) -> None:
+        self._nodes = [Proxy(port) for port in nodes]
+        self._database = Proxy(database)
+
+    async def open(self) -> None:
+        """Listen."""
+        for proxy in (*self._nodes, self._database):
+            await proxy.open()
+
+    @property
+    def nodes(self) -> list[int]:
+        """Where the process reaches the brokers."""
+        return [proxy.port for proxy in self._nodes]
+
+    @property
+    def database(self) -> int:
+        """Where it reaches the database."""
+        return self._database.port
+
+    def cut_brokers(self) -> None:
+        """No broker hears it, and it hears none."""
+        for proxy in self._nodes:
+            proxy.cut()
+
+    def cut_database(self) -> None:
+        """The same with the database."""
+        self._database.cut()
+
+    def heal(self) -> None:
+        """Whole again."""
+        for proxy in (*self._nodes, self._database):
+            proxy.heal()
+
+    async def close(self) -> None:
+        """For good."""
+        for proxy in (*self._nodes, self._database):
+            await proxy.close()
 
 
 class Worker:
@@ -69,15 +113,16 @@ class Stage:
 
     def __init__(self, directory: Path, schemas: Path, worker: tuple[str, ...] = ("-m", "octonet")) -> None:
         self.directory = directory
+        self._schemas = schemas
+        self._program = worker
         self.nats = NatsCluster(directory / "nats")
         self.postgres = postgres.server()
         self.uri = self.postgres.uri(directory)
-        environment = {**self.nats.environment, "DB_DIALECT": "postgres", "SGBD_URI": self.uri}
-        self.doors = [
-            Server(directory / "data", schemas, program=("-m", "octonet"), **environment) for _ in range(DOORS)
-        ]
+        self.links = [Links(self.nats.ports, self.postgres.port) for _ in range(DOORS + WORKERS)]
+        """Of every door and worker."""
+        self.doors: list[Server] = []
+        self.workers: list[Worker] = []
         self._keeping: asyncio.Task[None] | None = None
-        self.workers = [Worker(self.doors[0], worker) for _ in range(WORKERS)]
 
     @property
     def endpoint(self) -> Endpoint:
@@ -91,11 +136,21 @@ class Stage:
     async def start(self) -> None:
         """Start everything; the doors are open when this returns."""
         await self.nats.start()
+        for links in self.links:
+            await links.open()
+        processes = [self._process(links) for links in self.links]
+        self.doors = processes[:DOORS]
+        self.workers = [Worker(process, self._program) for process in processes[DOORS:]]
         for worker in self.workers:
             worker.start()
         self._keeping = asyncio.create_task(self._keep())
         for door in self.doors:
             await self.open(door)
+
+    def _process(self, links: Links) -> Server:
+        uri = self.postgres.uri(self.directory, links.database)
+        environment = {**self.nats.environment(links.nodes), "DB_DIALECT": "postgres", "SGBD_URI": uri}
+        return Server(self.directory / "data", self._schemas, program=("-m", "octonet"), **environment)
 
     async def _keep(self) -> None:
         """A worker that gives up at its start, because it finds no broker, is started again, as supervisors do."""
@@ -137,3 +192,5 @@ class Stage:
         for worker in self.workers:
             worker.kill()
         await self.nats.stop()
+        for links in self.links:
+            await links.close()

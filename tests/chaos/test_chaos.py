@@ -46,6 +46,7 @@ async def test_whatever_breaks_no_write_is_lost_doubled_or_out_of_order(tmp_path
             assert tail.tokens
             start = positions.index(tail.tokens[0])
             assert tail.tokens == positions[start:]
+        print(f"{len(told)} writes told, {len(positions)} facts; what was done: {dict(nemesis.done)}")
     finally:
         await stage.remove()
 
