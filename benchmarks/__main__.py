@@ -17,6 +17,7 @@ from benchmarks.fanout import CLIENTS, CREATES, FanOut, fan_out
 from benchmarks.hanging import hanging
 from benchmarks.load import ROWS, SCENARIOS, Figures, fill, run
 from benchmarks.startup import parts
+from benchmarks.takeover import takeover
 
 CONNECTIONS = (1, 32, 128)
 TARGETS = {
@@ -75,6 +76,7 @@ def measure(directory: Path, say: Callable[[str], None], seconds: int, only: str
             server.stop()
     if only is None:
         deployments(directory, say, seconds)
+        takeover(directory, say)
         hanging(directory, say, 12 * seconds)
         _fan_out(directory, say)
         _startup(directory, say)

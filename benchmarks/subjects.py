@@ -103,21 +103,43 @@ def octonet(directory: Path, *arguments: str, **environment: str) -> Subject:
 
 
 class Worker:
-    """`octonet work`, with the nats-server that the doors of this directory find."""
+    """`octonet work`, standing by. Without NATS_URL the doors of its directory find its nats-server. `host`: the name
+    of the machine it believes to be on."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, host: str = "", **environment: str) -> None:
+        self._command = _command("work", directory)
+        if host:
+            # Replaced by the worker itself, so that it keeps the process number.
+            self._command = ["unshare", "--uts", "sh", "-c", f'hostname {host}; exec "$@"', "sh", *self._command]
+        self._environment = os.environ | {"OCTONET_LOG_LEVEL": "warning"} | environment
+        self.start()
+
+    def start(self) -> None:
+        """Start, again after its end."""
         self._process = subprocess.Popen(
-            _command("work", directory), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            self._command,
+            cwd=ROOT,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
-        endpoint = directory / "octonet" / "nats" / "endpoint.json"
-        deadline = time.monotonic() + 30
-        while not endpoint.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        assert self._process.stdout is not None
+        while line := self._process.stdout.readline():
+            if b"standing by" in line:
+                return
+        raise RuntimeError("the worker did not start")
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     def stop(self) -> None:
         """End it."""
         self._process.terminate()
         self._process.wait(20)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
 
 def _command(subcommand: str, directory: Path) -> list[str]:

@@ -11,7 +11,7 @@ import msgspec
 
 from commands.engine.outcomes import Waiting
 from octonet.kernel.envelope import Draft, Envelope
-from octonet.kernel.errors import Exhausted, InFlight, OctonetError
+from octonet.kernel.errors import InFlight, OctonetError, TooLarge
 from octonet.kernel.ids import CommandId
 from octonet.kernel.log import CommandStream, Outcome
 from octonet.kernel.operation import Command
@@ -45,7 +45,7 @@ class Framer:
         self._loop = asyncio.get_running_loop()
 
     def submit(self, draft: Draft[Command], patience: float) -> asyncio.Future[Outcome]:
-        """Queue a command; the future holds its outcome, or why it was refused: `Exhausted` when it is larger than a
+        """Queue a command; the future holds its outcome, or why it was refused: `TooLarge` when it is larger than a
         message, `Unavailable` while the lane stands still."""
         future: asyncio.Future[Outcome] = self._loop.create_future()
         if self._waiting.trouble is not None:
@@ -103,10 +103,7 @@ class Framer:
     def _encode(self, envelope: Envelope[Command]) -> bytes:
         body = _encoder.encode(envelope)
         if len(body) > self._largest:
-            raise Exhausted(
-                f"the command has {len(body)} bytes, more than the {self._largest} that fit one message",
-                code="COMMAND_TOO_LARGE",
-            )
+            raise TooLarge(f"the command has {len(body)} bytes, more than the {self._largest} that fit one message")
         return body
 
     async def _publish(self, frame: bytes, ids: list[CommandId]) -> None:

@@ -13,6 +13,7 @@ OctonetError
 │   ├── NoRoom                  the log or the command stream can store no more for now
 │   └── OutcomeUnknown          the command is recorded, its outcome not yet known
 ├── Exhausted          a limit was reached
+│   └── TooLarge                more than a message can hold
 └── Internal           our fault
 """
 
@@ -138,6 +139,12 @@ class OutcomeUnknown(Unavailable):
     """The command is recorded, but its outcome is not known yet."""
 
     default_code = "OUTCOME_UNKNOWN"
+
+
+class TooLarge(Exhausted):
+    """The command is larger than a message can be."""
+
+    default_code = "COMMAND_TOO_LARGE"
 
 
 class Internal(OctonetError):

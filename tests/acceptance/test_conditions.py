@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from octonet.access.sealing import derived, project_key
+from octonet.kernel.ids import DEFAULT_PROJECT
+from octonet.kernel.position import Position, Positions
 from tests.running import Server
 
 SHOP = Path(__file__).parent / "shop.json"
@@ -57,6 +62,32 @@ async def test_a_position_of_another_installation_is_refused(server: Server, tmp
                 assert (reply.status, (await reply.json())["error"]["code"]) == (400, "INVALID_POSITION")
         async with session.get(f"{server.url}/events", headers={"Last-Event-ID": foreign}) as reply:
             assert (reply.status, (await reply.json())["error"]["code"]) == (400, "INVALID_POSITION")
+
+
+async def test_a_position_that_is_not_reached_yet_is_waited_for_and_then_refused(server: Server) -> None:
+    key = project_key(server.directory / "keys", DEFAULT_PROJECT)
+    future = Positions(DEFAULT_PROJECT, derived(key, "positions")).encode(Position(10_000_000, 0))
+    async with aiohttp.ClientSession(server.url) as session:
+        async with session.get("/api/v1/Tag/t", headers={"Octonet-Min-Position": future}) as reply:
+            assert (reply.status, (await reply.json())["error"]["code"]) == (503, "POSITION_NOT_REACHED")
+            assert int(reply.headers["Retry-After"]) > 0
+        async with session.get("/events", headers={"Last-Event-ID": future}) as reply:
+            assert (reply.status, (await reply.json())["error"]["code"]) == (400, "INVALID_POSITION")
+
+
+async def test_a_command_that_no_message_can_hold_is_refused_and_disturbs_nobody(server: Server) -> None:
+    async with aiohttp.ClientSession(server.url) as session:
+
+        async def create(label: str, bytes: int) -> tuple[int, str]:
+            body = io.BytesIO(json.dumps({"slug": label, "body": "x" * bytes}).encode())
+            headers = {"Content-Type": "application/json"}
+            async with session.post("/api/v1/notes", data=body, headers=headers) as reply:
+                return reply.status, (await reply.json()).get("error", {}).get("code", "")
+
+        told = await asyncio.gather(create("large", 9_000_000), *(create(f"small {n}", 10) for n in range(20)))
+        assert told == [(413, "COMMAND_TOO_LARGE"), *[(201, "")] * 20]
+        async with session.get("/api/v1/notes/count") as reply:
+            assert (await reply.json())["data"] == 20
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["after a kill", "after the database is lost, too"])

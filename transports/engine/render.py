@@ -7,7 +7,16 @@ from types import MappingProxyType
 
 import msgspec
 
-from octonet.kernel.errors import Fault, InFlight, Invalid, Kind, OctonetError, OutcomeUnknown, VersionMismatch
+from octonet.kernel.errors import (
+    Fault,
+    InFlight,
+    Invalid,
+    Kind,
+    OctonetError,
+    OutcomeUnknown,
+    TooLarge,
+    VersionMismatch,
+)
 from octonet.transport import Reply
 
 STATUS: Mapping[Kind, int] = MappingProxyType(
@@ -23,7 +32,9 @@ STATUS: Mapping[Kind, int] = MappingProxyType(
         Kind.INTERNAL: 500,
     }
 )
-_BY_CODE: Mapping[str, int] = MappingProxyType({OutcomeUnknown.default_code: 504, VersionMismatch.default_code: 412})
+_BY_CODE: Mapping[str, int] = MappingProxyType(
+    {OutcomeUnknown.default_code: 504, VersionMismatch.default_code: 412, TooLarge.default_code: 413}
+)
 
 
 class Refused(Invalid):
