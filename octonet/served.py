@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 
 import msgspec
 
@@ -14,7 +15,7 @@ from commands import COMMANDS
 from commands.engine.framer import Framer
 from commands.engine.frames import FrameCodec
 from commands.engine.lane import Lane, Parts
-from commands.engine.outcomes import Waiting
+from commands.engine.outcomes import Waiting, told_again
 from jetstream.command_stream import JetStreamCommands
 from jetstream.connection import Connection
 from jetstream.dead_letters import JetStreamDeadLetters
@@ -32,7 +33,8 @@ from octonet.away import AwayDatabase, AwayIntake
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
 from octonet.kernel.errors import Conflict, OctonetError, Unavailable
-from octonet.kernel.log import Stream
+from octonet.kernel.ids import CommandId
+from octonet.kernel.log import Outcome, Stream
 from octonet.kernel.operation import Limits
 from octonet.kernel.position import Positions
 from octonet.kernel.storage import Database, DatabaseOptions, Strategy
@@ -77,6 +79,7 @@ class Served:
         """Why the database cannot be reached; empty while it can."""
         self.failed = ""
         """Why the lane stands still; empty while it does not."""
+        self._waiting = Waiting()
         self._framer: Framer | None = None
         self._database: Database = AwayDatabase()
         self._hub: Hub | None = None
@@ -97,7 +100,6 @@ class Served:
         self._idempotency = Idempotency(derived(key, "idempotency"))
         self._log = JetStreamLog(client, name)
         self._commands = JetStreamCommands(client, name)
-        self._waiting = Waiting()
         self._replies = NatsReplies(client, f"{around.process}.{name}")
         await self._replies.listen(self._waiting.tell)
         self._framer = Framer(self._commands, self._waiting, self._replies.subject, self._commands.largest, _now)
@@ -134,6 +136,7 @@ class Served:
             await asyncio.gather(self._awaiting, return_exceptions=True)
         if self._hub is not None:
             await self._hub.close()
+        await self._waiting.close()
         await self._database.close()
 
     def _is_away(self, problem: OctonetError) -> None:
@@ -167,6 +170,7 @@ class Served:
         around, schemas = self._around, self._project.schemas
         self.away, self._database = "", database
         fold = Fold(self._log, database, schemas, self._sealer)
+        self._waiting.ask = partial(_decided, database, fold)
         shown: Stream = self._log
         if around.worker is not None:
             lane, post = self._post(around.worker, database, fold)
@@ -253,6 +257,12 @@ async def open_database(settings: Settings, project: ProjectSettings, strategy: 
         await database.close()
         raise
     return database
+
+
+async def _decided(database: Database, history: Fold, commands: Collection[CommandId]) -> list[Outcome]:
+    """What became of those of the commands that are decided."""
+    entries = {id: await database.recall(id) for id in commands}
+    return await told_again(history, {id: entry for id, entry in entries.items() if entry is not None})
 
 
 def _limits(settings: Settings) -> StreamLimits:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from commands.engine.decider import Decider, Item
 from commands.engine.frames import FrameCodec
-from commands.engine.outcomes import Waiting
+from commands.engine.outcomes import Waiting, told_again
 from commands.engine.recent_log import RecentLog
 from octonet.kernel.catch_up import CatchUp
 from octonet.kernel.chain import Link, digest, split
@@ -223,7 +223,8 @@ class Lane:
             await transaction.rollback()
         outcomes = {} if batch is None else {o.command_id: o for o in outcomes_of(batch, self._mark.entry)}
         if told_before:
-            outcomes |= await self._retell(told_before)
+            # They came again.
+            outcomes |= {o.command_id: o for o in await told_again(self._parts.catch_up, told_before)}
         await self._reply(frames, outcomes)
 
     async def _write(self, transaction: Transaction, items: Sequence[Item], frame: int) -> Batch | None:
@@ -265,15 +266,6 @@ class Lane:
         """The commit point."""
         for sequence, body in enumerate(bodies, after):
             self.shown.append(Recorded(await self._parts.log.append(body, sequence), body))
-
-    async def _retell(self, decided: Mapping[CommandId, int]) -> dict[CommandId, Outcome]:
-        """The outcomes of commands that came again, out of the log entries that decided them."""
-        found: dict[CommandId, Outcome] = {}
-        for sequence in sorted(set(decided.values())):
-            for outcome in await self._parts.catch_up.outcomes(sequence):
-                if outcome.command_id in decided:
-                    found[outcome.command_id] = outcome
-        return found
 
     async def _reply(self, frames: Sequence[tuple[int, str, list[Item]]], outcomes: dict[CommandId, Outcome]) -> None:
         parts = self._parts

@@ -4,6 +4,7 @@ stop-at-append        nothing is broken; the process pauses itself (SIGSTOP) bet
 no-compare-and-set    the same, and appends go out without their fence
 early-reply           appends are called done before they are sent
 late-checkpoint       the checkpoint is written after the rows' transaction, and the process dies in between
+die-before-reply      nothing is broken; the process dies between a commit and the replies to it
 no-inbox              decided commands are not remembered: only the broker's window could find a copy
 """
 
@@ -14,7 +15,9 @@ import os
 import signal
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
+from commands.engine.lane import Lane
 from jetstream import log as jetstream_log
 from jetstream.api import publish
 from jetstream.log import JetStreamLog
@@ -112,7 +115,23 @@ def no_inbox() -> None:
     SqlTransaction.remember = remember  # type: ignore[method-assign]
 
 
+def die_before_reply() -> None:
+    """Leave those who wait without an answer that exists."""
+    plain = Lane._reply
+    batches = 0
+
+    async def reply(self: Lane, *arguments: Any) -> None:
+        nonlocal batches
+        batches += 1
+        if batches >= _STOP_AT:
+            os.kill(os.getpid(), signal.SIGKILL)
+        await plain(self, *arguments)
+
+    Lane._reply = reply  # type: ignore[assignment,method-assign]
+
+
 FAULTS = {
+    "die-before-reply": die_before_reply,
     "stop-at-append": lambda: stop_at_append(fenced=True),
     "no-compare-and-set": lambda: stop_at_append(fenced=False),
     "early-reply": early_reply,

@@ -318,6 +318,29 @@ async def test_a_second_signal_ends_at_once(server: Server) -> None:
             await waiting
 
 
+async def test_who_waits_for_an_owner_that_died_before_its_reply_is_answered_by_its_successor(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    # Nobody is answered because their patience is over.
+    server = Server(directory, SHOP, OCTONET_COMMAND_TIMEOUT="600")
+    make_tables(server)
+    server.start("--no-worker")
+    broken = Server(directory, SHOP, program=(BROKEN, "die-before-reply"))
+    dying, successor = work(broken), work(server)
+    # Hashing names one of the two; it is to be the one that dies.
+    while successor.output.until(lambda line: "owns the lane" in line, 3.0):
+        assert dying.stop() == successor.stop() == 0
+        dying, successor = work(broken), work(server)
+    async with aiohttp.ClientSession(server.url) as client:
+        for number in range(40):
+            told = await asyncio.wait_for(ask(client, "POST", "/api/v1/tags", {"label": f"t{number}"}), WITHIN)
+            assert told[0] == 201
+        assert not dying.alive()
+        assert (await ask(client, "GET", "/api/v1/tags/count"))[1]["data"] == 40
+    dying.kill()
+    assert successor.stop() == 0
+    assert server.stop() == 0
+
+
 async def test_an_owner_that_wakes_after_a_takeover_neither_appends_nor_commits(tmp_path: Path) -> None:
     """It stops inside a transaction, so that it keeps SQLite's write lock: the next owner says what it waits for, and
     goes on as soon as the first one wakes, is refused, and rolls back."""
