@@ -6,7 +6,7 @@ from typing import Self
 
 from commands.engine.members import sweeping_filter
 from octonet.kernel.filter import Filter
-from octonet.kernel.operation import Command, Decided, Door, Moment, Request, Result, Session
+from octonet.kernel.operation import Command, Decided, Door, Family, Moment, Request, Result, Session
 from octonet.kernel.schema import EntitySchema
 
 
@@ -16,6 +16,7 @@ class DeleteMany(Command, frozen=True, tag="deleteMany"):
     needs = ("filter",)
     takes = ("options",)
     result = Result.COUNT
+    family = Family.ADMIN
 
     filter: Filter
 

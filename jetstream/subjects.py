@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from octonet.kernel.event import Event, Fact
-from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
+from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName, is_private
 
 LEASES: Final = "OCTO_LEASES"
 LEASE_SUBJECTS: Final = "octo.lease.*"
@@ -55,6 +55,8 @@ def feed_stream(project: ProjectName) -> str:
 
 
 def _prefix(project: ProjectName) -> str:
+    if is_private(project):
+        return f"octo.facts.{project}"
     return "mostajs" if project == DEFAULT_PROJECT else f"mostajs.{project}"
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
+import time
 from collections.abc import Sequence
 
 import transports
@@ -15,11 +16,20 @@ from jetstream.endpoint import Endpoint
 from jetstream.owners import Owners
 from jetstream.topology import StreamLimits, ensure_shared
 from jetstream.workers import Workers
+from octonet.access.gate import OPEN, Gate
+from octonet.access.key_ring import KeyRing
+from octonet.access.keys import Scheme
+from octonet.access.revocations import Revocations
+from octonet.access.sealing import derived, project_key
+from octonet.admin.api_keys import ApiKeys
+from octonet.admin.bootstrap import Admin, bootstrap
+from octonet.admin.door import Office
 from octonet.config import Settings
+from octonet.data_directory import DataDirectory
 from octonet.gateway import Gateway
 from octonet.kernel.catalog import names
 from octonet.kernel.errors import Invalid, OctonetError, StorageUnavailable, Unavailable
-from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
+from octonet.kernel.ids import DEFAULT_PROJECT, SYSTEM_PROJECT, ProjectName
 from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import Strategy
 from octonet.project import Projects
@@ -29,6 +39,7 @@ from octonet.served import Served, Surroundings, open_database
 from octonet.transport import HttpSettings, HttpTransport, load
 from octonet.worker import Worker
 from projections import QUERIES
+from transports.engine.caller import visitor
 from transports.engine.health import Health
 from transports.engine.http import HttpHost
 
@@ -57,7 +68,12 @@ class Node:
         self._projects = Projects([])
         self._served = {project.name: Served(around, project, self._projects.put) for project in projects}
         self.doors: list[HttpTransport] = find_doors(settings)
-        self.gateway = Gateway(self._projects, COMMANDS, QUERIES, settings.command_timeout)
+        self._ring = self._key_ring()
+        self._revocations: asyncio.Task[None] | None = None
+        gate = OPEN if self._ring is None else Gate(self._ring)
+        self.gateway = Gateway(self._projects, COMMANDS, QUERIES, settings.command_timeout, gate=gate)
+        self.api_keys = None if self._ring is None else ApiKeys(self.gateway, self._pepper(), self._scheme())
+        """None where keys are not looked at."""
 
     async def open(self) -> None:
         """Set up streams, tables and lanes. Raises `OctonetError` with a sentence that says what to do."""
@@ -75,6 +91,34 @@ class Node:
         for found in await asyncio.gather(*map(one, self._served.values()), return_exceptions=True):
             if isinstance(found, BaseException):
                 raise found
+        if self._ring is not None:
+            hearing = Revocations(lambda: self._projects.get(SYSTEM_PROJECT).hub, self._ring)
+            self._revocations = asyncio.create_task(hearing.run(), name="revocations")
+
+    def _key_ring(self) -> KeyRing | None:
+        """None where keys are not looked at."""
+        system = next((project for project in self._specified if project.name == SYSTEM_PROJECT), None)
+        if system is None:
+            return None
+        return KeyRing(lambda: self._projects.get(SYSTEM_PROJECT).database, system.schemas, self._pepper(), _now)
+
+    def _pepper(self) -> bytes:
+        return derived(project_key(DataDirectory(self._settings.data_dir).keys, SYSTEM_PROJECT), "pepper")
+
+    def _scheme(self) -> Scheme:
+        try:
+            return Scheme(self._settings.key_hash)
+        except ValueError:
+            raise Invalid(f"OCTONET_KEY_HASH {self._settings.key_hash!r} is none of {', '.join(Scheme)}") from None
+
+    async def bootstrap(self) -> str | None:
+        """Make what every installation begins with, as far as it is missing; returns the key that everybody may read
+        with when it was made just now."""
+        if self.api_keys is None:
+            return None
+        settings = self._settings
+        admin = Admin(settings.admin_email, settings.admin_password) if settings.admin_email else None
+        return await bootstrap(self.gateway, self.api_keys, admin)
 
     @property
     def schemas(self) -> Schemas:
@@ -118,7 +162,7 @@ class Node:
 
     async def health(self, name: ProjectName) -> Health:
         """How a project is: ready when NATS is connected, its database answers, and its lane does not stand still."""
-        project, served = self.gateway.project(name), self._served[name]
+        project, served = self._projects.get(name), self._served[name]
         # In words of our own: whoever asks has no business with addresses.
         if not self._client.is_connected:
             reason = "NATS is not connected"
@@ -133,6 +177,11 @@ class Node:
 
     async def close(self) -> None:
         """Record what is queued, give up the lanes, release everything."""
+        if self._revocations is not None:
+            self._revocations.cancel()
+            await asyncio.gather(self._revocations, return_exceptions=True)
+        if self._ring is not None:
+            self._ring.close()
         await asyncio.gather(*(served.drain() for served in self._served.values()))
         if self._worker is not None:
             await self._worker.close()
@@ -151,9 +200,13 @@ class Doors:
     def __init__(self, settings: Settings, node: Node) -> None:
         self._node = node
         origins = [origin.strip() for origin in settings.cors_origin.split(",") if origin.strip()]
-        self._host = HttpHost(lambda name: name in node.gateway.projects(), node.health, origins, settings.max_body)
+        self._host = HttpHost(node.gateway.serves, node.health, origins, settings.max_body)
         for door in node.doors:
             for prefix, handler in door.mount(node.gateway, _http_settings(settings, door)).items():
+                self._host.mount(prefix, handler)
+        if node.api_keys is not None:
+            office = Office(node.api_keys, lambda incoming: visitor(node.gateway, incoming, "admin"))
+            for prefix, handler in office.mount().items():
                 self._host.mount(prefix, handler)
 
     async def open(self, host: str, port: int, shared: bool = False) -> int:
@@ -210,3 +263,7 @@ async def migrate(settings: Settings, projects: Sequence[ProjectSettings]) -> No
             log.warning("project %s: its tables are seen to later: %s", project.name, problem)
         else:
             await database.close()
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -45,6 +45,16 @@ class Settings(msgspec.Struct, frozen=True):
     pool_size: Annotated[int, _setting("DB_POOL_SIZE", "Connections for long reads")] = 4
     query_timeout: Annotated[float, _setting("OCTONET_QUERY_TIMEOUT", "Seconds a read may take")] = 10.0
     table_prefix: Annotated[str, _setting("DB_TABLE_PREFIX", "Put before the name of every table")] = ""
+    system_dialect: Annotated[
+        str, _setting("MOSTA_SYSTEM_DIALECT", "Kind of database of keys, accounts and roles")
+    ] = "sqlite"
+    system_uri: Annotated[
+        str,
+        _setting(
+            "MOSTA_SYSTEM_URI",
+            "Where keys, accounts and roles are; empty: `_system.db` in the data directory (SQLite)",
+        ),
+    ] = ""
     schemas_path: Annotated[
         str, _setting("SCHEMAS_PATH", "Schema files, or directories of `*.json`, separated by commas")
     ] = "schemas.json"
@@ -74,6 +84,11 @@ class Settings(msgspec.Struct, frozen=True):
     host: Annotated[str, _setting("OCTONET_HOST", "Address the HTTP doors listen on")] = "127.0.0.1"
     port: Annotated[int, _setting("MOSTA_NET_PORT", "Port of the HTTP doors; 0 takes a free one")] = 4488
     open_mode: Annotated[bool, _setting("OCTONET_OPEN_MODE", "Serve without keys: for development only")] = False
+    key_hash: Annotated[
+        str, _setting("OCTONET_KEY_HASH", "How new API keys are stored: hmac, or bcrypt where a policy wants it")
+    ] = "hmac"
+    admin_email: Annotated[str, _setting("OCTONET_ADMIN_EMAIL", "The first administrator, made at a start")] = ""
+    admin_password: Annotated[str, _setting("OCTONET_ADMIN_PASSWORD", "Their password")] = ""
     cors_origin: Annotated[
         str, _setting("MOSTA_NET_CORS_ORIGIN", "Origins that browsers may call from, separated by commas")
     ] = ""

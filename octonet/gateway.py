@@ -11,15 +11,16 @@ from operator import attrgetter
 
 import msgspec
 
+from octonet.access.gate import OPEN, Gate
+from octonet.access.principal import Caller, Visitor
 from octonet.draft import CommandDraft, Entropy
 from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import Conflict, Invalid, Kind, NotFound, OctonetError, OutcomeUnknown, Unavailable, invalid
-from octonet.kernel.ids import CommandId, ProjectName
+from octonet.kernel.ids import CommandId, ProjectName, is_private
 from octonet.kernel.log import Outcome, Rejection, Verdict
-from octonet.kernel.operation import Answer, Command, Operation, Query, Raw, Request, Result
+from octonet.kernel.operation import Answer, Command, Family, Operation, Query, Raw, Request, Result
 from octonet.kernel.schema import EntitySchema
 from octonet.project import Project, Projects
-from projections.engine.hub import Hub
 
 log = logging.getLogger("octonet.gateway")
 
@@ -78,7 +79,9 @@ class Gateway:
         queries: Mapping[str, type[Query]],
         patience: float = 30.0,
         longest_wait: float = 2.0,
+        gate: Gate = OPEN,
     ) -> None:
+        self._gate = gate
         self._longest_wait = longest_wait
         self._projects = projects
         self._commands = commands
@@ -88,24 +91,38 @@ class Gateway:
         self.operations: dict[str, type[Operation]] = {**queries, **commands}
         """Every operation by its name on the wire: the catalog that transports list from."""
 
-    def project(self, name: ProjectName) -> Project:
-        """The project of this name. Raises `NotFound` with code UNKNOWN_PROJECT."""
+    def serves(self, name: str) -> bool:
+        """Whether a path may name this project."""
+        return not is_private(name) and name in self._projects
+
+    def has_entity(self, project: ProjectName, name: str) -> bool:
+        """Whether a path means an entity of this project by such a name."""
+        return self._projects.get(project).schemas.find(name) is not None
+
+    def entities(self, project: ProjectName) -> list[str]:
+        """The names of a project's entities: told to everybody, as `/health` does."""
+        return list(self._projects.get(project).schemas.entities)
+
+    def recognise(self, caller: Caller) -> Visitor | None:
+        """Let in whoever is known by heart; None when `admit` must look closer. Raises `Unauthenticated`."""
+        return self._gate.recognise(caller)
+
+    async def admit(self, caller: Caller) -> Visitor:
+        """Let somebody in. Raises `Unauthenticated`, `Unavailable`, `Exhausted`."""
+        return await self._gate.admit(caller)
+
+    def enter(self, name: ProjectName, visitor: Visitor, family: Family = Family.READ) -> Project:
+        """The project of this name, for whoever may do such a thing there: its entities, its live facts. Raises
+        `Denied`, `NotFound` with code UNKNOWN_PROJECT."""
+        visitor.principal.check(name, family, visitor.actor.transport)
         return self._projects.get(name)
 
-    def projects(self) -> Projects:
-        """All projects."""
-        return self._projects
-
-    def hub(self, project: ProjectName) -> Hub:
-        """The live facts of a project, for transports that push."""
-        return self._projects.get(project).hub
-
-    async def execute(self, project: ProjectName, request: Request, actor: Actor) -> Written | Read:
-        """Run any operation, as its name says. Raises `OctonetError`s only: UNKNOWN_OP, ENTITY_NOT_FOUND,
+    async def execute(self, project: ProjectName, request: Request, visitor: Visitor) -> Written | Read:
+        """Run any operation, as its name says. Raises `OctonetError`s only: `Denied`, UNKNOWN_OP, ENTITY_NOT_FOUND,
         MISSING_*, validation errors, and, for commands, the rejection of its decision."""
-        home = self._projects.get(project)
-        schema = _entity(home, request)
         operation = self.operations.get(request.op)
+        home = self.enter(project, visitor, Family.ADMIN if operation is None else operation.family)
+        schema = _entity(home, request)
         if operation is None:
             raise Invalid(f"there is no operation {request.op!r}", code="UNKNOWN_OP")
         _refuse_more(operation, request)
@@ -113,17 +130,28 @@ class Gateway:
             await self.reach(home, request.min_position)
         command = self._commands.get(request.op)
         if command is not None:
-            return await self._write(home, command, schema, request, actor)
-        return await self.ask(self._prepare(home, schema, request))
+            return await self._write(home, command, schema, request, visitor.actor)
+        return await self._ask(self._prepare(home, schema, request))
 
-    def prepare(self, project: ProjectName, request: Request) -> Prepared | None:
+    def prepare(self, project: ProjectName, request: Request, visitor: Visitor) -> Prepared | None:
         """A query, checked and ready to be asked any number of times; None when the operation is no query. Raises as
         `execute` does."""
-        home = self._projects.get(project)
-        return self._prepare(home, _entity(home, request), request) if request.op in self._queries else None
+        query = self._queries.get(request.op)
+        if query is None:
+            return None
+        home = self.enter(project, visitor, query.family)
+        return self._prepare(home, _entity(home, request), request)
 
-    async def ask(self, prepared: Prepared) -> Read:
-        """Answer a prepared query."""
+    def is_current(self, prepared: Prepared) -> bool:
+        """Whether the project is still the one that the query was checked against."""
+        return self._projects.get(prepared.home.name) is prepared.home
+
+    async def ask(self, prepared: Prepared, visitor: Visitor) -> Read:
+        """Answer a prepared query. Raises `Denied`."""
+        visitor.principal.check(prepared.home.name, type(prepared.query).family, visitor.actor.transport)
+        return await self._ask(prepared)
+
+    async def _ask(self, prepared: Prepared) -> Read:
         home, schema = prepared.home, prepared.schema
         return Read(type(prepared.query), schema, await prepared.query.answer(home.database, schema, home.schemas))
 
@@ -182,7 +210,7 @@ class Gateway:
         if shown:
             wish = Request(op="findById", entity=schema.name, id=_row.decode(data)["id"], relations=list(shown))
             try:
-                return _json.encode((await self.ask(self._prepare(home, schema, wish))).answer.row)
+                return _json.encode((await self._ask(self._prepare(home, schema, wish))).answer.row)
             except Invalid as problem:
                 # The write is done: what cannot be shown beside it is no reason to call it refused.
                 log.info("a %s is answered without its relations: %s", schema.name, problem)

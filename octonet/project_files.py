@@ -11,7 +11,7 @@ import msgspec
 from octonet import dialects
 from octonet.config import Settings
 from octonet.kernel.errors import Fault, Invalid, NotFound, ValidationError
-from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
+from octonet.kernel.ids import DEFAULT_PROJECT, SYSTEM_PROJECT, ProjectName
 from octonet.kernel.schema import Schemas
 from octonet.kernel.schema_parse import parse as parse_schema
 from octonet.kernel.storage import Strategy
@@ -24,12 +24,23 @@ EVERY = "*"
 
 
 def load_projects(settings: Settings) -> list[ProjectSettings]:
-    """The default project, then those of the tree; an entry `default` of the tree takes the place of what the
-    environment says. Raises `ValidationError` with every fault of the tree."""
+    """The default project, then those of the tree, then that of keys and accounts; an entry `default` of the tree
+    takes the place of what the environment says. Raises `ValidationError` with every fault of the tree."""
     tree = _tree(settings)
     named = {project.name for project in tree}
     found = tree if DEFAULT_PROJECT in named else [_default(settings, alone=not tree), *tree]
-    return [msgspec.structs.replace(p, uri=p.uri or _place(settings, p)) for p in found]
+    found = [msgspec.structs.replace(p, uri=p.uri or _place(settings, p)) for p in found]
+    # Where keys are not looked at, there is nothing to keep them in.
+    return found if settings.open_mode else [*found, system_project(settings)]
+
+
+def system_project(settings: Settings) -> ProjectSettings:
+    """The project of keys, accounts and roles. Its tables are named apart, so that it may share another's database."""
+    schemas = parse_schema((Path(__file__).parent / "access" / "system.json").read_bytes())
+    found = ProjectSettings(
+        SYSTEM_PROJECT, schemas, settings.system_dialect, settings.system_uri, table_prefix="octonet_"
+    )
+    return msgspec.structs.replace(found, uri=found.uri or _place(settings, found))
 
 
 def choose(projects: Sequence[ProjectSettings], wanted: str) -> list[ProjectSettings]:

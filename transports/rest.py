@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import msgspec
 
+from octonet.access.principal import Visitor
 from octonet.gateway import Gateway, Prepared, Read, Written
 from octonet.kernel.errors import invalid
 from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
 from octonet.kernel.operation import Raw, Request
-from octonet.kernel.schema import Schemas
 from octonet.transport import HttpDoor, HttpSettings, Incoming, Reply
 from transports.engine import coerce, conditions, orm_response, routes
-from transports.engine.caller import actor, project_of
+from transports.engine.caller import project_of, visitor
 from transports.engine.describe import Description
 from transports.engine.render import Refused
 from transports.engine.routes import Content
@@ -50,39 +50,44 @@ class _Door:
 
     async def serve(self, incoming: Incoming) -> Reply:
         """One request. A page that was asked for before, word for word, is not parsed again."""
+        gateway = self._gateway
+        if incoming.below == "/health" and not gateway.has_entity(project_of(incoming), "health"):
+            return _overview(incoming.method, None, gateway.entities(project_of(incoming)))
+        who = await visitor(gateway, incoming, _NAME)
         if "?" in incoming.target:
             prepared = self._prepared.get(_key(incoming))
             conditional = conditions.named(incoming.headers)
-            if prepared is not None and incoming.method == "GET" and self._is_current(prepared) and not conditional:
-                return self._answer(incoming, await self._gateway.ask(prepared), 200)
+            if prepared is not None and incoming.method == "GET" and gateway.is_current(prepared) and not conditional:
+                return self._answer(incoming, await gateway.ask(prepared, who), 200)
         method = "GET" if incoming.method == "HEAD" else incoming.method
         pairs = coerce.query_pairs(incoming.target)
         project = project_of(incoming, pairs.pop("project", None))
-        schemas = self._gateway.project(project).schemas
         below = coerce.segments(incoming.below)
-        if below and schemas.find(below[0]) is None:
-            if project == DEFAULT_PROJECT and self._is_project(below[0]):
-                project = ProjectName(below.pop(0))
-                schemas = self._gateway.project(project).schemas
-                if not below:
-                    return _overview(method, project, schemas)
-            elif below[0] == "health":
-                return _overview(method, None, schemas)
+        in_path = self._names_project(project, below)
+        if in_path:
+            project = ProjectName(below.pop(0))
         if not below:
-            return _overview(method, None, schemas)
+            names = list(gateway.enter(project, who).schemas.entities)
+            return _overview(method, project if in_path else None, names)
         if method == "OPTIONS":
+            gateway.enter(project, who)
             return _options(routes.allow(self._catalog, below))
-        return await self._run(incoming, project, below[0], routes.find(self._catalog, method, below), pairs)
+        route = routes.find(self._catalog, method, below)
+        return await self._run(incoming, project, below[0], route, pairs, who)
 
     async def describe(self, incoming: Incoming) -> Reply:
         """The OpenAPI document of the project."""
         if incoming.method not in ("GET", "HEAD"):
             raise Refused(405, "METHOD_NOT_ALLOWED", "the description can only be read", {"Allow": "GET, HEAD"})
         project = project_of(incoming)
-        return Reply(self._description.document(project, self._gateway.project(project).schemas))
+        home = self._gateway.enter(project, await visitor(self._gateway, incoming, _NAME))
+        return Reply(self._description.document(project, home.schemas))
 
-    def _is_project(self, name: str) -> bool:
-        return not name.startswith("_") and name in self._gateway.projects()
+    def _names_project(self, project: ProjectName, below: list[str]) -> bool:
+        """Whether the first segment names another project, rather than an entity of this one."""
+        if not below or project != DEFAULT_PROJECT or not self._gateway.serves(below[0]):
+            return False
+        return not self._gateway.has_entity(DEFAULT_PROJECT, below[0])
 
     async def _run(
         self,
@@ -91,20 +96,17 @@ class _Door:
         entity: str,
         route: routes.Route,
         pairs: Mapping[str, str],
+        who: Visitor,
     ) -> Reply:
         wish = _request(incoming, entity, route, pairs)
         if conditions.named(incoming.headers):
             wish = conditions.add(wish, route.operation, incoming.headers)
         elif pairs and incoming.method == "GET":
-            prepared = self._gateway.prepare(project, wish)
+            prepared = self._gateway.prepare(project, wish, who)
             if prepared is not None:
                 self._keep(_key(incoming), prepared)
-                return self._answer(incoming, await self._gateway.ask(prepared), route.status)
-        return self._answer(incoming, await self._gateway.execute(project, wish, actor(incoming, _NAME)), route.status)
-
-    def _is_current(self, prepared: Prepared) -> bool:
-        """Whether the project is still the one that the query was checked against."""
-        return self._gateway.project(prepared.home.name) is prepared.home
+                return self._answer(incoming, await self._gateway.ask(prepared, who), route.status)
+        return self._answer(incoming, await self._gateway.execute(project, wish, who), route.status)
 
     def _keep(self, key: tuple[str, str, str], prepared: Prepared) -> None:
         if len(self._prepared) >= _MOST_PREPARED:
@@ -155,13 +157,12 @@ def _request(incoming: Incoming, entity: str, route: routes.Route, pairs: Mappin
     return coerce.request(op, entity, found)
 
 
-def _overview(method: str, project: ProjectName | None, schemas: Schemas) -> Reply:
+def _overview(method: str, project: ProjectName | None, names: list[str]) -> Reply:
     """The names of a project's entities, as answered where a path stops short of one."""
     if method == "OPTIONS":
         return _options(_READ_ONLY)
-    if method != "GET":
+    if method not in ("GET", "HEAD"):
         raise Refused(405, "METHOD_NOT_ALLOWED", f"only {_READ_ONLY} are possible here", {"Allow": _READ_ONLY})
-    names = list(schemas.entities)
     told: dict[str, object] = {"status": "ok", "data": names}
     if project is not None:
         told |= {"project": project, "schemas": names}

@@ -8,18 +8,20 @@ from collections.abc import Mapping
 import msgspec
 from aiohttp import HttpVersion11, web
 
+from octonet.access.principal import REVOKED, Visitor
 from octonet.gateway import Gateway
 from octonet.kernel.errors import invalid
-from octonet.kernel.ids import ProjectName
 from octonet.kernel.position import Position
 from octonet.kernel.schema import Schemas
+from octonet.project import Project
 from octonet.transport import HttpDoor, HttpSettings, Incoming, Stream
 from projections.engine.live import Interest
 from transports.engine import coerce, frames, wish
-from transports.engine.caller import project_of
+from transports.engine.caller import project_of, visitor
 from transports.engine.outlet import Outlet
 from transports.engine.render import Refused
 
+_NAME = "sse"
 _SHUTTING_DOWN = "server shutting down"
 _HEADERS = {
     "Content-Type": "text/event-stream",
@@ -34,8 +36,7 @@ _LAST_CHUNK = b"0\r\n\r\n"
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    project: ProjectName
-    schemas: Schemas
+    home: Project
     interest: Interest
     after: Position | None
 
@@ -43,7 +44,7 @@ class _Asked(msgspec.Struct, frozen=True):
 class Sse:
     """The door of server-sent events."""
 
-    name = "sse"
+    name = _NAME
     default_path = "/events"
 
     def __init__(self) -> None:
@@ -69,7 +70,8 @@ class Sse:
     async def _stream(
         self, gateway: Gateway, settings: HttpSettings, request: web.BaseRequest, incoming: Incoming
     ) -> web.StreamResponse:
-        asked = _asked(gateway, incoming)
+        who = await visitor(gateway, incoming, _NAME)
+        asked = _asked(gateway, incoming, who)
         response = web.StreamResponse(headers={**_HEADERS, **incoming.shared})
         if request.method == "HEAD":
             return response
@@ -83,14 +85,16 @@ class Sse:
         outlet = Outlet(request, settings.max_buffer, lambda reason, _: wrap(_comment(reason)) + end)
         feed = outlet.feed()
         encode = frames.chunked_events if chunked else frames.plain_events
-        await feed.join(gateway.hub(asked.project), asked.interest, encode, asked.after)
+        await feed.join(asked.home.hub, asked.interest, encode, asked.after)
         self._open.add(outlet)
+        unwatch = who.principal.watch(lambda: outlet.cut(REVOKED))
         try:
             await response.prepare(request)
-            outlet.open(wrap(_greeting(asked.schemas)))
+            outlet.open(wrap(_greeting(asked.home.schemas)))
             await _stay(outlet, wrap(_comment("")), settings.heartbeat)
         finally:
             self._open.discard(outlet)
+            unwatch()
             feed.leave()
         if not outlet.gone:
             await response.write(_comment(_SHUTTING_DOWN))
@@ -107,19 +111,18 @@ async def _stay(outlet: Outlet, beat: bytes, every: float) -> None:
             outlet.write(beat)
 
 
-def _asked(gateway: Gateway, incoming: Incoming) -> _Asked:
+def _asked(gateway: Gateway, incoming: Incoming, who: Visitor) -> _Asked:
     pairs = coerce.query_pairs(incoming.target)
     for name in pairs:
         if name not in _PARAMETERS:
             raise invalid(f"?{name}", "is not a parameter of the event stream", code="UNKNOWN_PARAMETER")
-    project = project_of(incoming, pairs.get("project"))
-    home = gateway.project(project)
+    home = gateway.enter(project_of(incoming, pairs.get("project")), who)
     schemas = home.schemas
     where = coerce.json_text(pairs["filter"], "$.filter") if "filter" in pairs else msgspec.UNSET
     # A browser that reconnects repeats the address it was given, and adds how far it got.
     token = incoming.headers.get("last-event-id") or pairs.get("after")
     entities = coerce.names(pairs.get("entity", ""))
-    return _Asked(project, schemas, wish.interest(schemas, entities, where), wish.after(home.positions, token))
+    return _Asked(home, wish.interest(schemas, entities, where), wish.after(home.positions, token))
 
 
 def _greeting(schemas: Schemas) -> bytes:

@@ -11,7 +11,7 @@ from octonet.gateway import Gateway
 from octonet.kernel.errors import invalid
 from octonet.transport import HttpDoor, HttpSettings, Incoming, Stream
 from transports.engine import coerce
-from transports.engine.caller import actor, project_of
+from transports.engine.caller import project_of, visitor
 from transports.engine.conversation import Conversation
 from transports.engine.render import Refused
 from transports.engine.wish import after
@@ -39,9 +39,10 @@ class Ws:
             if incoming.method != "GET" or incoming.headers.get("upgrade", "").lower() != "websocket":
                 raise Refused(426, "UPGRADE_REQUIRED", "this door speaks WebSocket only", {"Upgrade": "websocket"})
             pairs = _parameters(incoming)
-            project = gateway.project(project_of(incoming, pairs.get("project")))
+            who = await visitor(gateway, incoming, _NAME)
+            project = gateway.enter(project_of(incoming, pairs.get("project")), who)
             resume = after(project.positions, pairs.get("after"))
-            conversation = Conversation(gateway, project, request, actor(incoming, _NAME), settings)
+            conversation = Conversation(gateway, project, request, who, settings)
             self._open.add(conversation)
             try:
                 return await conversation.run(listening=pairs.get("events") != "none", after=resume)

@@ -29,6 +29,8 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print it."""
     found = msgspec.to_builtins(settings)
     found["nats_password"] = "…" if settings.nats_password else ""
+    found["admin_password"] = "…" if settings.admin_password else ""
+    found["system_uri"] = masked(settings.system_uri)
     found["uri"] = masked(settings.database_uri())
     found["nats_url"] = masked(settings.nats_url)
     running = find_running(DataDirectory(settings.data_dir).nats) is not None

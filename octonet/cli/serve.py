@@ -21,10 +21,7 @@ if TYPE_CHECKING:
     from octonet.app import Node
     from octonet.projects_tree import ProjectSettings
 
-_NO_KEYS = """\
-octonet: keys are not checked by this version, so it starts only when you say that this is what you want.
-  OCTONET_OPEN_MODE=true octonet serve     everyone who reaches the port may read and write everything
-"""
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _EXAMPLES = """\
 examples:
   octonet serve                             one process: doors and worker
@@ -73,9 +70,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: a
 
 def run(settings: Settings, arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
-    if not settings.open_mode:
-        print(_NO_KEYS, file=sys.stderr, end="")
-        return 1
+    if settings.open_mode and settings.host not in _LOOPBACK:
+        raise Invalid(
+            f"open mode is for development on this machine alone: it does not listen on {settings.host}. Unset "
+            "OCTONET_OPEN_MODE and issue keys (`octonet keys issue`), or listen on 127.0.0.1"
+        )
     if arguments.processes < 1:
         raise Invalid("--processes must be 1 or more")
     seeds = [_seed(text) for text in arguments.seed]

@@ -12,6 +12,8 @@ OctonetError
 │   ├── StorageUnavailable      the database is away
 │   ├── NoRoom                  the log or the command stream can store no more for now
 │   └── OutcomeUnknown          the command is recorded, its outcome not yet known
+├── Unauthenticated    nobody knows who asks
+├── Denied             they may not do that
 ├── Exhausted          a limit was reached
 │   └── TooLarge                more than a message can hold
 └── Internal           our fault
@@ -107,6 +109,20 @@ class ConstraintViolation(Conflict):
     """A database constraint was violated."""
 
     default_code = "CONSTRAINT_VIOLATION"
+
+
+class Unauthenticated(OctonetError):
+    """API key required. Pass it via X-API-Key header or Authorization: Bearer."""
+
+    kind = Kind.UNAUTHENTICATED
+    default_code = "UNAUTHORIZED"
+
+
+class Denied(OctonetError):
+    """This is not allowed."""
+
+    kind = Kind.DENIED
+    default_code = "FORBIDDEN"
 
 
 class Exhausted(OctonetError):

@@ -20,6 +20,14 @@ Row: TypeAlias = dict[str, JsonValue]
 sorted lists of ids."""
 
 DEFAULT_PROJECT = ProjectName("default")
+SYSTEM_PROJECT = ProjectName("_system")
+"""Holds who may do what. No door leads there."""
+
+
+def is_private(project: str) -> bool:
+    """Whether a project is closed to every data door."""
+    return project.startswith("_")
+
 
 BEHIND_UUIDS = "g"
 """Every UUID stands before it in code-point order; ids of commands that are no UUIDs stand behind it."""

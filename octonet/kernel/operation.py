@@ -88,6 +88,14 @@ class Result(StrEnum):
     COUNT = "count"
 
 
+class Family(StrEnum):
+    """What a caller must be allowed to do, to ask for an operation."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
 class Decided(msgspec.Struct, frozen=True):
     """What a command's decision says to its caller: which row it answers with, how many rows it was about."""
 
@@ -103,6 +111,7 @@ class Operation(msgspec.Struct, frozen=True, tag_field="op"):
     takes: ClassVar[tuple[str, ...]] = ()
     """Names of the `Request` members it accepts beside those."""
     result: ClassVar[Result] = Result.ROW
+    family: ClassVar[Family] = Family.ADMIN
 
     entity: str
 
@@ -122,6 +131,8 @@ class Operation(msgspec.Struct, frozen=True, tag_field="op"):
 
 class Command(Operation, frozen=True, tag_field="op"):
     """A wish to change rows of one entity. Frozen, pure: it takes time and ids from the door, never makes them."""
+
+    family: ClassVar[Family] = Family.WRITE
 
     @classmethod
     def accepts(cls) -> frozenset[str]:
@@ -196,6 +207,8 @@ class Limits(msgspec.Struct, frozen=True):
 
 class Query(Operation, frozen=True, tag_field="op"):
     """A wish to look at rows of one entity. Never touches JetStream."""
+
+    family: ClassVar[Family] = Family.READ
 
     @classmethod
     def parse(cls, request: Request, schema: EntitySchema, schemas: Schemas, limits: Limits) -> Self:

@@ -15,13 +15,13 @@ from jetstream.api import publish
 from jetstream.connection import connect
 from jetstream.log import JetStreamLog
 from jetstream.server import EmbeddedServer
+from octonet.access.gate import insider
 from octonet.access.sealing import AesSealer, project_key
 from octonet.app import Node
 from octonet.config import Settings
 from octonet.dialects import find
 from octonet.gateway import Written
 from octonet.kernel.chain import Assembler
-from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import Conflict, Exhausted, OctonetError
 from octonet.kernel.ids import DEFAULT_PROJECT
 from octonet.kernel.log import AppendDoubtful, Batch, Verdict
@@ -31,7 +31,7 @@ from projections.engine.fold import Fold
 from tests.acceptance.checker import violations
 from tests.integration.conftest import SHOP, running
 
-ME = Actor(transport="test")
+ME = insider("test")
 
 
 async def do(node: Node, op: str, entity: str, **members: object) -> Written:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from octonet.access.principal import Caller, Visitor
+from octonet.gateway import Gateway
 from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import NotFound
-from octonet.kernel.ids import ProjectName
+from octonet.kernel.ids import ProjectName, is_private
 from octonet.transport import Incoming
 
 _LONGEST = 128
@@ -21,9 +23,25 @@ def project_of(incoming: Incoming, asked: str | None = None) -> ProjectName:
     """
     named = incoming.headers.get("x-project", asked)
     project = incoming.project if named is None else ProjectName(named)
-    if project.startswith("_"):
+    if is_private(project):
         raise NotFound(f"no project is called {project!r}", code="UNKNOWN_PROJECT")
     return project
+
+
+def caller(incoming: Incoming, transport: str) -> Caller:
+    """Who asks, and the key they show: ``X-API-Key``, else ``Authorization: Bearer``."""
+    headers = incoming.headers
+    shown = headers.get("x-api-key", "")
+    if not shown:
+        scheme, _, rest = headers.get("authorization", "").partition(" ")
+        shown = rest.strip() if scheme.lower() == "bearer" else ""
+    return Caller(actor(incoming, transport), shown)
+
+
+async def visitor(gateway: Gateway, incoming: Incoming, transport: str) -> Visitor:
+    """Let in whoever sent this. Raises as `Gateway.admit` does."""
+    who = caller(incoming, transport)
+    return gateway.recognise(who) or await gateway.admit(who)
 
 
 def actor(incoming: Incoming, transport: str) -> Actor:

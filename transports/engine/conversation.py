@@ -11,8 +11,8 @@ from uuid import uuid4
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from octonet.access.principal import REVOKED, Visitor
 from octonet.gateway import Gateway, Written
-from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import OctonetError, invalid
 from octonet.kernel.operation import Raw, Request
 from octonet.kernel.position import Position
@@ -48,12 +48,12 @@ class Conversation:
     """One connection to one project."""
 
     def __init__(
-        self, gateway: Gateway, project: Project, request: web.BaseRequest, actor: Actor, settings: HttpSettings
+        self, gateway: Gateway, project: Project, request: web.BaseRequest, who: Visitor, settings: HttpSettings
     ) -> None:
         self._gateway = gateway
         self._project = project
         self._request = request
-        self._actor = actor
+        self._who = who
         self._outlet = Outlet(request, settings.max_buffer, self._farewell)
         self._socket = _Socket(
             heartbeat=settings.heartbeat,
@@ -73,11 +73,13 @@ class Conversation:
         if listening:
             greeting["position"] = await self._listening.to_everything(after)
         greeting["connectedAt"] = wish.now()
+        unwatch = self._who.principal.watch(lambda: self._outlet.cut(REVOKED))
         try:
             await self._socket.prepare(self._request)
             self._outlet.open(frames.frame(_encode(greeting)))
             await self._read()
         finally:
+            unwatch()
             self._hush()
         return self._socket
 
@@ -142,7 +144,7 @@ class Conversation:
 
     async def _answer(self, correlation: Raw, request: Request) -> None:
         try:
-            result = await self._gateway.execute(self._project.name, request, self._actor)
+            result = await self._gateway.execute(self._project.name, request, self._who)
             body = orm_response.encode(result)
             if isinstance(result, Written):
                 body = b'%b,"position":%b}' % (body[:-1], _encode(result.position))

@@ -33,7 +33,12 @@ STATUS: Mapping[Kind, int] = MappingProxyType(
     }
 )
 _BY_CODE: Mapping[str, int] = MappingProxyType(
-    {OutcomeUnknown.default_code: 504, VersionMismatch.default_code: 412, TooLarge.default_code: 413}
+    {
+        OutcomeUnknown.default_code: 504,
+        VersionMismatch.default_code: 412,
+        TooLarge.default_code: 413,
+        "METHOD_NOT_ALLOWED": 405,
+    }
 )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from octonet import __version__
 from octonet.cli.engine.credentials import masked
 from octonet.config import Settings
-from octonet.kernel.ids import DEFAULT_PROJECT
+from octonet.kernel.ids import DEFAULT_PROJECT, is_private
 from octonet.projects_tree import ProjectSettings
 
 _RED, _PLAIN = "\033[1;31m", "\033[0m"
@@ -26,8 +26,8 @@ def banner(
     default = next((project for project in projects if project.name == DEFAULT_PROJECT), projects[0])
     entities = list(default.schemas.entities)
     shown = f"{', '.join(entities[:6])}{' …' if len(entities) > 6 else ''}"
-    others = [project.name for project in projects if project is not default]
-    total = sum(len(project.schemas.entities) for project in projects)
+    others = [p.name for p in projects if p is not default and not is_private(p.name)]
+    total = sum(len(project.schemas.entities) for project in projects if not is_private(project.name))
     if settings.open_mode:
         red, plain = (_RED, _PLAIN) if sys.stdout.isatty() else ("", "")
         print(f"{red}OPEN MODE: everyone who reaches the port may read and write everything{plain}")

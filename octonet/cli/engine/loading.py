@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 from tqdm import tqdm
 
+from octonet.access.gate import insider
 from octonet.app import Node
 from octonet.cli.engine.records import Record, read
-from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import Invalid, Kind, NotFound, OctonetError
 from octonet.kernel.ids import ProjectName
 from octonet.kernel.operation import Request
@@ -34,7 +34,7 @@ class Loader:
     """Loads one file. Rejected lines go to standard error, the first twenty of them in full."""
 
     def __init__(self, node: Node, project: ProjectName, entity: str, quiet: bool = False) -> None:
-        schema = node.gateway.project(project).schemas.find(entity)
+        schema = node.gateway.enter(project, insider("cli")).schemas.find(entity)
         if schema is None:
             raise NotFound(f"there is no entity {entity!r}", code="ENTITY_NOT_FOUND")
         self._node = node
@@ -42,7 +42,7 @@ class Loader:
         self._schema = schema
         self._quiet = quiet
         self._room = asyncio.Semaphore(_IN_FLIGHT)
-        self._actor = Actor(transport="cli")
+        self._who = insider("cli")
         self.tally = Tally()
 
     async def load(self, path: Path) -> Tally:
@@ -79,7 +79,7 @@ class Loader:
         request = Request(op="create", entity=self._schema.name, data=data)
         for pause in (*_PATIENCE, None):
             try:
-                await self._node.gateway.execute(self._project, request, self._actor)
+                await self._node.gateway.execute(self._project, request, self._who)
             except OctonetError as problem:
                 if problem.kind is Kind.UNAVAILABLE and pause is not None and data.get("id") is not None:
                     # Sent again only under an id of its own: without one a second row might come of it.

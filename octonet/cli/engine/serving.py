@@ -40,6 +40,9 @@ async def serve(
     try:
         if what.worker:
             await node.settled(stop)
+            if (public := await node.bootstrap()) is not None:
+                # To the operator's terminal, this once: a log keeps what it is told.
+                print(f"A key that may read the default project, shown this once:  {public}", flush=True)
         doors = Doors(settings, node)
         port = await doors.open(settings.host, settings.port, what.shared_port)
         settle()

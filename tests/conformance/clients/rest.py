@@ -21,9 +21,9 @@ _HEADER = {"idempotencyKey": "Idempotency-Key", "expectedVersion": "If-Match", "
 
 
 @asynccontextmanager
-async def enter(url: str) -> AsyncIterator[Call]:
+async def enter(url: str, key: str = "") -> AsyncIterator[Call]:
     """See the package."""
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(headers={"X-API-Key": key} if key else None) as session:
 
         async def call(request: dict[str, Json]) -> tuple[str, Json]:
             members = dict(request)

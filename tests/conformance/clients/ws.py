@@ -11,11 +11,11 @@ from itertools import count
 
 import aiohttp
 
-from tests.conformance.clients import Call, Json
+from tests.conformance.clients import Call, Json, NotLetIn
 
 
 @asynccontextmanager
-async def enter(url: str) -> AsyncIterator[Call]:
+async def enter(url: str, key: str = "") -> AsyncIterator[Call]:
     """See the package."""
     waiting: dict[int, asyncio.Future[Json]] = {}
     numbers = count(1)
@@ -27,7 +27,11 @@ async def enter(url: str) -> AsyncIterator[Call]:
                 # What could not be read is answered without its number.
                 waiting.pop(told.get("requestId") or min(waiting)).set_result(told)
 
-    async with aiohttp.ClientSession() as session, session.ws_connect(f"{url}/ws?events=none") as socket:
+    async with aiohttp.ClientSession(headers={"X-API-Key": key} if key else None) as session:
+        try:
+            socket = await session.ws_connect(f"{url}/ws?events=none")
+        except aiohttp.WSServerHandshakeError as refused:
+            raise NotLetIn(refused.status) from None
         listening = asyncio.create_task(listen(socket))
 
         async def call(request: dict[str, Json]) -> tuple[str, Json]:
@@ -40,6 +44,7 @@ async def enter(url: str) -> AsyncIterator[Call]:
         try:
             yield call
         finally:
+            await socket.close()
             listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listening

@@ -9,6 +9,7 @@ from itertools import count
 import msgspec
 
 from commands import COMMANDS
+from octonet.access.principal import INSIDER, Caller, Visitor
 from octonet.gateway import Read, Written
 from octonet.kernel import chain
 from octonet.kernel.envelope import Actor
@@ -18,7 +19,7 @@ from octonet.kernel.filter import Filter, Options
 from octonet.kernel.filter_match import matches
 from octonet.kernel.ids import DEFAULT_PROJECT, CommandId, EntityId, ProjectName, Row
 from octonet.kernel.log import Batch, Decision, Entry, Outcome, Recorded, Verdict
-from octonet.kernel.operation import Limits, Moment, Operation, Request
+from octonet.kernel.operation import Family, Limits, Moment, Operation, Request
 from octonet.kernel.position import Position, Positions
 from octonet.kernel.schema import EntitySchema, Relation, Schemas
 from octonet.kernel.storage import Checkpoint, Page, Stored
@@ -196,13 +197,26 @@ class MemoryGateway:
     def projects(self) -> Mapping[str, MemoryProject]:
         return self._projects
 
-    def hub(self, name: ProjectName) -> Hub:
-        return self.project(name).hub
+    def serves(self, name: str) -> bool:
+        return name in self._projects
 
-    def prepare(self, name: ProjectName, request: Request) -> None:
+    def has_entity(self, project: ProjectName, name: str) -> bool:
+        return self.project(project).schemas.find(name) is not None
+
+    def entities(self, project: ProjectName) -> list[str]:
+        return list(self.project(project).schemas.entities)
+
+    def recognise(self, caller: Caller) -> Visitor:
+        return Visitor(INSIDER, caller.actor)
+
+    def enter(self, name: ProjectName, visitor: Visitor, family: Family = Family.READ) -> MemoryProject:
+        return self.project(name)
+
+    def prepare(self, name: ProjectName, request: Request, visitor: Visitor) -> None:
         """Nothing is worth keeping here."""
 
-    async def execute(self, name: ProjectName, request: Request, actor: Actor) -> Written | Read:
+    async def execute(self, name: ProjectName, request: Request, visitor: Visitor) -> Written | Read:
+        actor = visitor.actor
         self.actors.append(actor)
         if self.gate is not None:
             await self.gate.wait()

@@ -1,0 +1,47 @@
+"""The gate: who comes in, and as whom."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from octonet.access.key_ring import KeyRing
+from octonet.access.principal import INSIDER, Caller, Principal, Visitor
+from octonet.kernel.envelope import Actor
+from octonet.kernel.errors import Unauthenticated
+
+
+class Gate:
+    """`ring` None: everybody comes in and may do everything, the open mode of development."""
+
+    def __init__(self, ring: KeyRing | None) -> None:
+        self._ring = ring
+
+    def recognise(self, caller: Caller) -> Visitor | None:
+        """Let in whoever is known already; None when `admit` must look closer. Raises `Unauthenticated`."""
+        if self._ring is None:
+            return Visitor(INSIDER, caller.actor)
+        if not caller.credential:
+            raise Unauthenticated
+        principal = self._ring.find(caller.credential)
+        return None if principal is None else _visitor(principal, caller.actor)
+
+    async def admit(self, caller: Caller) -> Visitor:
+        """Let somebody in. Raises `Unauthenticated`, `Unavailable`, `Exhausted`."""
+        known = self.recognise(caller)
+        if known is not None or self._ring is None:
+            return known or Visitor(INSIDER, caller.actor)
+        return _visitor(await self._ring.verify(caller.credential), caller.actor)
+
+
+def _visitor(principal: Principal, actor: Actor) -> Visitor:
+    return Visitor(principal, msgspec.structs.replace(actor, key=principal.key, account=principal.account))
+
+
+def insider(transport: str) -> Visitor:
+    """Octonet itself, or whoever works on this machine."""
+    return Visitor(INSIDER, Actor(transport=transport))
+
+
+OPEN: Final = Gate(None)

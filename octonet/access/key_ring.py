@@ -1,0 +1,200 @@
+"""Verified keys: looked up in the system project once, kept for a while, dropped by the fact that changes them.
+
+A key is known by a keyed hash of its text. What is kept is bounded and expires; wrong keys are kept too, so that
+somebody who tries one again and again costs no look-up. While the facts of the system project cannot be heard, nothing
+is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from octonet.access import keys, permissions
+from octonet.access.principal import REVOKED, Principal
+from octonet.kernel.errors import Exhausted, OctonetError, Unauthenticated, Unavailable
+from octonet.kernel.filter import Options
+from octonet.kernel.ids import EntityId, Row
+from octonet.kernel.instant import milliseconds
+from octonet.kernel.schema import Schemas
+from octonet.kernel.storage import Source, Stored
+
+_MOST: Final = 20_000
+_KEPT: Final = 60.0
+"""Seconds; a fact drops a key at once, this bounds what a lost fact could do."""
+_MOST_SLOW: Final = 32
+"""Verifications by bcrypt that may wait for the one thread that makes them."""
+_ATTEMPTS: Final = 200
+_PAUSE: Final = 0.01
+"""Seconds between two looks at a row whose newest change was heard of and is not readable yet."""
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """`principal` None: the key is wrong."""
+
+    principal: Principal | None
+    until: float
+
+
+class KeyRing:
+    """The keys of one process. `source` gives the system project's database as it is now."""
+
+    def __init__(self, source: Callable[[], Source], schemas: Schemas, pepper: bytes, now: Callable[[], int]) -> None:
+        self._source = source
+        self._keys, self._accounts = schemas.entities["ApiKey"], schemas.entities["Account"]
+        self._pepper = pepper
+        self._now = now
+        self._loop = asyncio.get_running_loop()
+        self._secret = os.urandom(32)
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._pending: dict[bytes, asyncio.Future[Principal | None]] = {}
+        self._heard: OrderedDict[tuple[str, str], int] = OrderedDict()
+        """Entity and id → the version that a fact told of, of rows that are there."""
+        self._changes = 0
+        self._trusting = False
+        self._slow = ThreadPoolExecutor(1, "bcrypt")
+        self._waiting_slow = 0
+
+    def find(self, text: str) -> Principal | None:
+        """The key's principal when it is known by heart, None when it must be verified. Raises `Unauthenticated` for a
+        key that is known to be wrong."""
+        kept = self._kept.get(self._mark(text))
+        if kept is None or kept.until < self._loop.time():
+            return None
+        if kept.principal is None:
+            raise Unauthenticated(REVOKED)
+        if kept.principal.expires and kept.principal.expires <= self._now():
+            raise Unauthenticated(REVOKED)
+        return kept.principal
+
+    async def verify(self, text: str) -> Principal:
+        """The key's principal. Raises `Unauthenticated`; `Unavailable` while the system project cannot be read;
+        `Exhausted` when too many slow verifications wait already."""
+        known = keys.read(text)
+        if known is None:
+            raise Unauthenticated(REVOKED)
+        mark = self._mark(text)
+        pending = self._pending.get(mark)
+        if pending is None:
+            pending = self._pending[mark] = asyncio.ensure_future(self._establish(known, mark))
+            pending.add_done_callback(lambda _: self._pending.pop(mark, None))
+        principal = await asyncio.shield(pending)
+        if principal is None:
+            raise Unauthenticated(REVOKED)
+        return principal
+
+    def hear(self, entity: str, id: str, version: int) -> None:
+        """A fact of the system project: whatever rests on this row is verified anew. `version` 0: the row is gone."""
+        if entity not in ("ApiKey", "Account"):
+            return
+        self._changes += 1
+        self._heard.pop((entity, id), None)
+        if version:
+            self._heard[entity, id] = version
+            if len(self._heard) > _MOST:
+                self._heard.popitem(last=False)
+        for mark, kept in list(self._kept.items()):
+            principal = kept.principal
+            if principal is not None and id == (principal.key if entity == "ApiKey" else principal.account):
+                del self._kept[mark]
+                principal.revoke()
+
+    def trust(self) -> None:
+        """Facts are heard from now on."""
+        self._trusting = True
+
+    def distrust(self) -> None:
+        """Facts are not heard any more: nothing that is known can be relied upon."""
+        self._trusting = False
+        self._changes += 1
+        self._kept.clear()
+
+    def close(self) -> None:
+        """Verify nothing more."""
+        self._slow.shutdown(wait=False, cancel_futures=True)
+
+    async def _establish(self, key: keys.KeyText, mark: bytes) -> Principal | None:
+        while True:
+            changes = self._changes
+            principal = await self._looked_up(key)
+            if changes == self._changes:
+                break
+        if self._trusting:
+            principal = self._keep(mark, principal)
+        return principal
+
+    def _keep(self, mark: bytes, principal: Principal | None) -> Principal | None:
+        """Know it by heart; one that was known before and says the same stays the one it was."""
+        before = self._kept.pop(mark, None)
+        if principal is not None:
+            if before is not None and before.principal is not None and before.principal.is_as(principal):
+                principal = before.principal
+            elif principal.expires:
+                # Whoever is connected under it is told, too.
+                self._loop.call_later((principal.expires - self._now()) / 1000, _expire, weakref.ref(principal))
+        self._kept[mark] = _Kept(principal, self._loop.time() + _KEPT)
+        if len(self._kept) > _MOST:
+            self._kept.popitem(last=False)
+        return principal
+
+    async def _looked_up(self, key: keys.KeyText) -> Principal | None:
+        row = await self._row("ApiKey", key.prefix)
+        if row is None or not row["enabled"] or not await self._is_verified(key.text, str(row["verifier"])):
+            return None
+        expires = 0 if row["expiresAt"] is None else milliseconds(str(row["expiresAt"]))
+        if expires and expires <= self._now():
+            return None
+        account = row["account"]
+        if account is not None:
+            found = await self._row("Account", str(account))
+            if found is None or found["status"] != "active":
+                return None
+        return Principal(key.prefix, str(account or ""), _granted(row), expires)
+
+    async def _row(self, entity: str, id: str) -> Row | None:
+        """The row, not older than the last fact about it that was heard: the log tells of a change a moment before its
+        rows can be read."""
+        schema = self._keys if entity == "ApiKey" else self._accounts
+        for _ in range(_ATTEMPTS):
+            found: Stored | None = await self._source().get(schema, EntityId(id), Options())
+            wanted = self._heard.get((entity, id), 0)
+            if (0 if found is None else found.version) >= wanted:
+                return None if found is None else found.state
+            await asyncio.sleep(_PAUSE)
+        raise Unavailable("API key validation unavailable: what is known of this key is not up to date")
+
+    async def _is_verified(self, text: str, stored: str) -> bool:
+        if not keys.is_slow(stored):
+            return keys.verify(text, stored, self._pepper)
+        if self._waiting_slow >= _MOST_SLOW:
+            raise Exhausted("too many keys are being verified at the moment", code="RATE_LIMIT")
+        self._waiting_slow += 1
+        try:
+            return await self._loop.run_in_executor(self._slow, keys.verify, text, stored, self._pepper)
+        finally:
+            self._waiting_slow -= 1
+
+    def _mark(self, text: str) -> bytes:
+        return blake2b(text.encode("utf-8", "surrogateescape"), key=self._secret, digest_size=16).digest()
+
+
+def _expire(which: weakref.ref[Principal]) -> None:
+    principal = which()
+    if principal is not None:
+        principal.revoke()
+
+
+def _granted(row: Row) -> permissions.Permissions:
+    """What a stored key may do; nothing where that cannot be read."""
+    try:
+        return permissions.parse(row["permissions"])
+    except OctonetError:
+        return permissions.Permissions({})

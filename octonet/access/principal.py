@@ -1,0 +1,87 @@
+"""Who is behind a request, once that was established, and what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from octonet.access.permissions import OPERATIONS, PROJECTS, TRANSPORTS, UNLIMITED, Permissions
+from octonet.kernel.envelope import Actor
+from octonet.kernel.errors import Denied, Unauthenticated
+from octonet.kernel.ids import ProjectName
+from octonet.kernel.operation import Family
+
+REVOKED: Final = "Invalid or revoked API key"
+_MOST_GRANTED: Final = 1024
+
+
+class Principal:
+    """One verified key, for as long as it stays verified. `expires`: milliseconds since 1970, 0 for never."""
+
+    __slots__ = ("__weakref__", "_granted", "_watchers", "account", "expires", "key", "permissions", "revoked")
+
+    def __init__(self, key: str, account: str, permissions: Permissions, expires: int = 0) -> None:
+        self.key = key
+        self.account = account
+        self.permissions = permissions
+        self.expires = expires
+        self.revoked = False
+        self._granted: set[tuple[ProjectName, Family, str]] = set()
+        self._watchers: set[Callable[[], None]] = set()
+
+    def check(self, project: ProjectName, family: Family, transport: str) -> None:
+        """Raises `Denied` naming the first scope that is not granted, `Unauthenticated` when the key was revoked
+        meanwhile."""
+        if self.revoked:
+            raise Unauthenticated(REVOKED)
+        wanted = (project, family, transport)
+        if wanted in self._granted:
+            return
+        self.check_scopes({PROJECTS: project, OPERATIONS: family, TRANSPORTS: transport})
+        if len(self._granted) < _MOST_GRANTED:
+            self._granted.add(wanted)
+
+    def check_scopes(self, wanted: Mapping[str, str]) -> None:
+        """The same for any scopes, by name."""
+        if self.revoked:
+            raise Unauthenticated(REVOKED)
+        for scope, value in wanted.items():
+            if not self.permissions.grants(scope, value):
+                raise Denied(f'API key not authorized for {scope}="{value}"')
+
+    def is_as(self, other: Principal) -> bool:
+        """Whether the other one says the same of the same key, and this one still counts."""
+        mine = (self.key, self.account, self.permissions, self.expires)
+        return not self.revoked and mine == (other.key, other.account, other.permissions, other.expires)
+
+    def watch(self, ended: Callable[[], None]) -> Callable[[], None]:
+        """Be told, once, when the key is revoked; returns how to stop listening."""
+        self._watchers.add(ended)
+        return lambda: self._watchers.discard(ended)
+
+    def revoke(self) -> None:
+        """It does not count any more, from now on and wherever it is in use."""
+        self.revoked = True
+        watchers, self._watchers = self._watchers, set()
+        for ended in watchers:
+            ended()
+
+
+class Visitor(msgspec.Struct, frozen=True):
+    """Somebody who was let in: only the gate makes one."""
+
+    principal: Principal
+    actor: Actor
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Somebody at the door: what their request says of them. `credential` is the API key as it came, empty without."""
+
+    actor: Actor
+    credential: str = ""
+
+
+INSIDER: Final = Principal("", "", UNLIMITED)
+"""Whoever works on this machine itself: the command line, and Octonet's own housekeeping."""

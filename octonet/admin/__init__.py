@@ -1,0 +1,1 @@
+"""The office: what is done to keys, accounts and roles, by commands in the system project like everything else."""

@@ -1,0 +1,111 @@
+"""Issuing, listing and revoking API keys. The text of a key is told once, to whoever asked for it, and kept nowhere."""
+
+from __future__ import annotations
+
+import msgspec
+
+from octonet.access import keys, permissions
+from octonet.access.principal import INSIDER, Visitor
+from octonet.gateway import Gateway, Read, Written
+from octonet.kernel.errors import NotFound, validation
+from octonet.kernel.ids import SYSTEM_PROJECT, Row
+from octonet.kernel.operation import Raw, Request
+
+_ENTITY = "ApiKey"
+_LONGEST_LABEL = 200
+_HIDDEN = frozenset({"verifier"})
+
+
+class Wish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """What a new key is to be."""
+
+    label: str
+    permissions: dict[str, Raw]
+    environment: keys.Environment = keys.Environment.LIVE
+    expires_at: str | None = None
+    """ISO-8601; None: never."""
+    account: str | None = None
+    """Id of the account it belongs to."""
+
+
+class Change(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """What may be changed of a key."""
+
+    label: str | msgspec.UnsetType = msgspec.UNSET
+    permissions: dict[str, Raw] | msgspec.UnsetType = msgspec.UNSET
+    enabled: bool | msgspec.UnsetType = msgspec.UNSET
+    expires_at: str | None | msgspec.UnsetType = msgspec.UNSET
+
+
+class Issued(msgspec.Struct, frozen=True):
+    """A new key: its text, and its row as it may be shown."""
+
+    text: str
+    row: Row
+
+
+class ApiKeys:
+    """The keys of an installation. `pepper` is secret; `scheme` says how new keys are stored."""
+
+    def __init__(self, gateway: Gateway, pepper: bytes, scheme: keys.Scheme = keys.Scheme.HMAC) -> None:
+        self._gateway = gateway
+        self._pepper = pepper
+        self._scheme = scheme
+
+    async def issue(self, by: Visitor, wish: Wish, once: str = "") -> Issued:
+        """Make a key. `once`: an idempotency key. Raises `ValidationError` naming the place."""
+        _check_label(wish.label)
+        permissions.parse(wish.permissions)
+        made = keys.make(wish.environment)
+        data: dict[str, Raw] = {
+            "id": made.prefix,
+            "label": wish.label,
+            "permissions": wish.permissions,
+            "verifier": keys.verifier(made.text, self._pepper, self._scheme),
+            "expiresAt": wish.expires_at,
+            "account": wish.account,
+        }
+        done = await self._run(by, Request("create", _ENTITY, data=data, idempotency_key=once or msgspec.UNSET))
+        assert isinstance(done, Written)
+        assert done.data is not None
+        return Issued(made.text, _shown(msgspec.json.decode(done.data)))
+
+    async def every(self, by: Visitor) -> list[Row]:
+        """All keys, the newest last, as they may be shown."""
+        rows: list[Row] = []
+        options: dict[str, Raw] = {"limit": 1000}
+        while True:
+            found = await self._run(by, Request("findAll", _ENTITY, options=options))
+            assert isinstance(found, Read)
+            rows += found.answer.rows or []
+            if found.answer.cursor is None:
+                return sorted(map(_shown, rows), key=lambda row: str(row["createdAt"]))
+            options = {"limit": 1000, "after": found.answer.cursor}
+
+    async def change(self, by: Visitor, key: str, change: Change) -> Row:
+        """Change a key; every process notices at once. Raises `NotFound`, `ValidationError`."""
+        if isinstance(change.label, str):
+            _check_label(change.label)
+        if change.permissions is not msgspec.UNSET:
+            permissions.parse(change.permissions)
+        done = await self._run(by, Request("update", _ENTITY, key, data=msgspec.to_builtins(change)))
+        assert isinstance(done, Written)
+        if done.data is None:
+            raise NotFound("there is no such key", code="NOT_FOUND")
+        return _shown(msgspec.json.decode(done.data))
+
+    async def revoke(self, by: Visitor, key: str) -> Row:
+        """From now on it opens nothing, anywhere."""
+        return await self.change(by, key, Change(enabled=False))
+
+    async def _run(self, by: Visitor, request: Request) -> Read | Written:
+        return await self._gateway.execute(SYSTEM_PROJECT, request, Visitor(INSIDER, by.actor))
+
+
+def _check_label(label: str) -> None:
+    if not 1 <= len(label.strip()) <= _LONGEST_LABEL:
+        raise validation("$.label", f"must have 1 to {_LONGEST_LABEL} characters")
+
+
+def _shown(row: Row) -> Row:
+    return {"prefix": row["id"]} | {name: value for name, value in row.items() if name not in _HIDDEN}

@@ -1,0 +1,91 @@
+"""The office over HTTP: `/api/api-keys` and `/api/auth/verify`, in the reference's paths."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Final, TypeAlias, TypeVar
+
+import msgspec
+
+from octonet.access.permissions import EVERYTHING, OPERATIONS, PROJECTS
+from octonet.access.principal import Visitor
+from octonet.admin.api_keys import ApiKeys, Change, Wish
+from octonet.kernel.errors import NotFound, invalid
+from octonet.kernel.instant import iso
+from octonet.kernel.operation import Family
+from octonet.transport import HttpDoor, Incoming, Reply
+
+T = TypeVar("T")
+LetIn: TypeAlias = Callable[[Incoming], Awaitable[Visitor]]
+"""Establishes who sent a request, or raises."""
+
+_encode = msgspec.json.Encoder().encode
+_SERVER_WIDE: Final = {OPERATIONS: Family.ADMIN.value, PROJECTS: EVERYTHING}
+"""What a key needs in order to see to other keys: they may open any project."""
+
+
+class Office:
+    """The doors of the office. `let_in` is the gate's."""
+
+    def __init__(self, api_keys: ApiKeys, let_in: LetIn) -> None:
+        self._api_keys = api_keys
+        self._let_in = let_in
+
+    def mount(self) -> Mapping[str, HttpDoor]:
+        """Path prefix → door."""
+        return {"/api/api-keys": self.keys, "/api/auth/verify": self.verify}
+
+    async def verify(self, incoming: Incoming) -> Reply:
+        """What the key that is shown may do."""
+        _only(incoming, "GET")
+        who = (await self._let_in(incoming)).principal
+        scopes = {name: sorted(values) for name, values in who.permissions.scopes.items()}
+        expires = iso(who.expires) if who.expires else None
+        return _ok(
+            {"prefix": who.key, "account": who.account or None, "permissions": {"scopes": scopes}, "expiresAt": expires}
+        )
+
+    async def keys(self, incoming: Incoming) -> Reply:
+        """Issue, list, change, revoke."""
+        by = await self._let_in(incoming)
+        by.principal.check_scopes(_SERVER_WIDE)
+        key = incoming.below.strip("/")
+        if not key:
+            _only(incoming, "GET", "POST")
+            return await self._issue(incoming, by) if incoming.method == "POST" else await self._every(by)
+        if "/" in key:
+            raise NotFound(f"nothing is served at {incoming.target[:200]!r}")
+        _only(incoming, "PUT", "DELETE")
+        if incoming.method == "DELETE":
+            return _ok(await self._api_keys.revoke(by, key))
+        return _ok(await self._api_keys.change(by, key, _body(incoming, Change)))
+
+    async def _every(self, by: Visitor) -> Reply:
+        rows = await self._api_keys.every(by)
+        return _ok(rows, metadata={"count": len(rows)})
+
+    async def _issue(self, incoming: Incoming, by: Visitor) -> Reply:
+        made = await self._api_keys.issue(by, _body(incoming, Wish))
+        # The only time that anybody sees it.
+        return _ok({**made.row, "apiKey": made.text}, HTTPStatus.CREATED)
+
+
+def _only(incoming: Incoming, *methods: str) -> None:
+    if incoming.method not in methods:
+        raise invalid("$.method", f"must be {' or '.join(methods)} here", code="METHOD_NOT_ALLOWED")
+
+
+def _body(incoming: Incoming, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(incoming.body, type=kind)
+    except msgspec.ValidationError as problem:
+        message, _, path = str(problem).partition(" - at `")
+        raise invalid(path.rstrip("`") or "$", message, code="VALIDATION_ERROR") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise invalid("$", f"is not JSON: {problem}", code="PARSE_ERROR") from None
+
+
+def _ok(data: object, status: int = 200, **more: object) -> Reply:
+    headers = {"Cache-Control": "no-store"}
+    return Reply(_encode({"status": "ok", "data": data, **more}), status, headers)

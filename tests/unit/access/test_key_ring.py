@@ -1,0 +1,191 @@
+"""What the ring keeps, what it drops, and what it never believes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from octonet.access import keys
+from octonet.access.key_ring import KeyRing
+from octonet.access.keys import Environment, Scheme
+from octonet.kernel.errors import Exhausted, StorageUnavailable, Unauthenticated
+from octonet.kernel.filter import Options
+from octonet.kernel.ids import EntityId, Row
+from octonet.kernel.schema import EntitySchema
+from octonet.kernel.schema_parse import parse
+from octonet.kernel.storage import Stored
+
+SCHEMAS = parse((Path(__file__).parents[3] / "octonet" / "access" / "system.json").read_bytes())
+PEPPER = b"pepper"
+
+
+class Table:
+    """As much of a source as the ring asks for; counts how often."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], Stored] = {}
+        self.asked = 0
+        self.away = False
+        self.during: asyncio.Event | None = None
+
+    async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Stored | None:
+        self.asked += 1
+        if self.away:
+            raise StorageUnavailable
+        found = self.rows.get((schema.name, id))
+        if self.during is not None:
+            await self.during.wait()
+        return found
+
+    def put(self, entity: str, id: str, version: int, **state: object) -> None:
+        row: Row = dict(state)  # type: ignore[arg-type]
+        self.rows[entity, id] = Stored(EntityId(id), version, row)
+
+
+class World:
+    def __init__(self) -> None:
+        self.table = Table()
+        self.now = 1_000
+        self.ring = KeyRing(lambda: self.table, SCHEMAS, PEPPER, lambda: self.now)  # type: ignore[arg-type,return-value]
+        self.ring.trust()
+
+    def key(self, scheme: Scheme = Scheme.HMAC, version: int = 1, **more: object) -> str:
+        made = keys.make(Environment.LIVE)
+        state = {"enabled": True, "expiresAt": None, "account": None, "permissions": {"projects": ["shop"]}, **more}
+        stored = keys.verifier(made.text, PEPPER, scheme)
+        self.table.put("ApiKey", made.prefix, version, verifier=stored, **state)
+        return made.text
+
+    def change(self, text: str, version: int, **more: object) -> None:
+        id = text[:20]
+        before = self.table.rows["ApiKey", id]
+        self.table.put("ApiKey", id, version, **{**before.state, **more})
+
+
+@pytest.fixture
+async def world() -> World:
+    return World()
+
+
+async def test_a_key_is_looked_up_once(world: World) -> None:
+    text = world.key()
+    assert world.ring.find(text) is None
+    found = await world.ring.verify(text)
+    assert world.ring.find(text) is found
+    assert (found.key, found.permissions.grants("projects", "shop"), world.table.asked) == (text[:20], True, 1)
+
+
+async def test_many_who_come_at_once_cost_one_look(world: World) -> None:
+    text = world.key()
+    found = await asyncio.gather(*(world.ring.verify(text) for _ in range(50)))
+    assert (len(set(found)), world.table.asked) == (1, 1)
+
+
+async def test_a_wrong_key_is_remembered_as_wrong(world: World) -> None:
+    text = keys.make(Environment.LIVE).text
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            world.ring.find(text) or await world.ring.verify(text)
+    assert world.table.asked == 1
+
+
+async def test_a_mistyped_key_costs_no_look(world: World) -> None:
+    text = world.key()
+    for wrong in (text[:-1] + ("a" if text[-1] != "a" else "b"), "sk_live_short", "", "ü" * 64):
+        with pytest.raises(Unauthenticated):
+            await world.ring.verify(wrong)
+    assert world.table.asked == 0
+
+
+@pytest.mark.parametrize("wrong", [{"enabled": False}, {"expiresAt": "1970-01-01T00:00:00.500Z"}, {"account": "gone"}])
+async def test_a_key_that_does_not_count_is_refused(world: World, wrong: dict[str, object]) -> None:
+    with pytest.raises(Unauthenticated):
+        await world.ring.verify(world.key(Scheme.HMAC, 1, **wrong))
+
+
+@pytest.mark.parametrize("status", ["suspended", "deleted"])
+async def test_a_key_counts_while_its_account_does(world: World, status: str) -> None:
+    world.table.put("Account", "tenant", 1, status="active")
+    text = world.key(account="tenant")
+    found = await world.ring.verify(text)
+    world.table.put("Account", "tenant", 2, status=status)
+    world.ring.hear("Account", "tenant", 2)
+    assert found.revoked
+    with pytest.raises(Unauthenticated):
+        await world.ring.verify(text)
+
+
+async def test_a_key_expires_while_it_is_known(world: World) -> None:
+    text = world.key(expiresAt="1970-01-01T00:00:02.000Z")
+    assert await world.ring.verify(text) is world.ring.find(text)
+    world.now = 2_000
+    with pytest.raises(Unauthenticated):
+        world.ring.find(text)
+
+
+async def test_a_fact_drops_the_key_and_tells_whoever_uses_it(world: World) -> None:
+    text = world.key()
+    found, ended = await world.ring.verify(text), asyncio.Event()
+    found.watch(ended.set)
+    world.change(text, 2, enabled=False)
+    world.ring.hear("ApiKey", text[:20], 2)
+    assert (found.revoked, ended.is_set(), world.ring.find(text)) == (True, True, None)
+    with pytest.raises(Unauthenticated):
+        await world.ring.verify(text)
+
+
+async def test_a_row_that_is_older_than_the_fact_about_it_is_not_believed(world: World) -> None:
+    text = world.key()
+    world.ring.hear("ApiKey", text[:20], 2)
+    verifying = asyncio.create_task(world.ring.verify(text))
+    await asyncio.sleep(0.05)
+    assert not verifying.done()
+    world.change(text, 2, enabled=False)
+    with pytest.raises(Unauthenticated):
+        await verifying
+
+
+async def test_a_fact_during_the_look_up_makes_it_begin_anew(world: World) -> None:
+    text = world.key()
+    world.table.during = asyncio.Event()
+    verifying = asyncio.create_task(world.ring.verify(text))
+    await asyncio.sleep(0.01)
+    world.change(text, 2, enabled=False)
+    world.ring.hear("ApiKey", text[:20], 2)
+    world.table.during.set()
+    with pytest.raises(Unauthenticated):
+        await verifying
+
+
+async def test_while_no_facts_are_heard_nothing_is_relied_upon(world: World) -> None:
+    text = world.key()
+    await world.ring.verify(text)
+    world.ring.distrust()
+    assert world.ring.find(text) is None
+    await world.ring.verify(text)
+    assert world.ring.find(text) is None
+
+
+async def test_while_the_system_project_is_away_nobody_new_comes_in(world: World) -> None:
+    known, other = world.key(), world.key()
+    await world.ring.verify(known)
+    world.table.away = True
+    assert world.ring.find(known) is not None
+    with pytest.raises(StorageUnavailable):
+        await world.ring.verify(other)
+    world.table.away = False
+    await world.ring.verify(other)
+
+
+async def test_a_flood_of_slow_keys_is_bounded(world: World) -> None:
+    slow = world.key(Scheme.BCRYPT)
+    assert (await world.ring.verify(slow)).key == slow[:20]
+    stored = world.table.rows["ApiKey", slow[:20]].state["verifier"]
+    texts = [world.key() for _ in range(40)]
+    for text in texts:
+        world.change(text, 1, verifier=stored)
+    found = await asyncio.gather(*(world.ring.verify(text) for text in texts), return_exceptions=True)
+    kinds = {type(one) for one in found}
+    assert kinds == {Unauthenticated, Exhausted}
