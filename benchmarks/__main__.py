@@ -15,6 +15,7 @@ from benchmarks import subjects
 from benchmarks.deployments import deployments
 from benchmarks.fanout import CLIENTS, CREATES, FanOut, fan_out
 from benchmarks.hanging import hanging
+from benchmarks.keys import cost_of_keys
 from benchmarks.load import ROWS, SCENARIOS, Figures, fill, run
 from benchmarks.startup import parts
 from benchmarks.takeover import takeover
@@ -76,6 +77,7 @@ def measure(directory: Path, say: Callable[[str], None], seconds: int, only: str
             server.stop()
     if only is None:
         deployments(directory, say, seconds)
+        cost_of_keys(directory, say, seconds)
         takeover(directory, say)
         hanging(directory, say, 12 * seconds)
         _fan_out(directory, say)

@@ -42,19 +42,21 @@ class Figures:
     bad: int
 
 
-def run(url: str, scenario: str, connections: int, seconds: int) -> Figures:
-    """Load `url` with one scenario."""
+def run(url: str, scenario: str, connections: int, seconds: int, key: str = "") -> Figures:
+    """Load `url` with one scenario, showing an API key."""
     wrk = shutil.which("wrk")
     return (
-        _wrk(wrk, url, scenario, connections, seconds)
+        _wrk(wrk, url, scenario, connections, seconds, key)
         if wrk
-        else asyncio.run(_own(url, scenario, connections, seconds))
+        else asyncio.run(_own(url, scenario, connections, seconds, key))
     )
 
 
-def _wrk(wrk: str, url: str, scenario: str, connections: int, seconds: int) -> Figures:
+def _wrk(wrk: str, url: str, scenario: str, connections: int, seconds: int, key: str) -> Figures:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_LUA[scenario].replace("ROWS", str(ROWS)))
+        if key:
+            script.write(f"\nwrk.headers['X-API-Key']='{key}'")
         script.flush()
         printed = subprocess.run(
             [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script.name, url],
@@ -73,7 +75,7 @@ def _latency(printed: str, which: str) -> float:
     return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000}[found[2]]
 
 
-async def _own(url: str, scenario: str, connections: int, seconds: int) -> Figures:
+async def _own(url: str, scenario: str, connections: int, seconds: int, key: str) -> Figures:
     latencies: list[float] = []
     bad = 0
     end = time.perf_counter() + seconds
@@ -89,7 +91,8 @@ async def _own(url: str, scenario: str, connections: int, seconds: int) -> Figur
                 bad += response.status >= 300
             latencies.append((time.perf_counter() - began) * 1000)
 
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    shown = {"X-API-Key": key} if key else None
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=shown) as session:
         await asyncio.gather(*(client(session) for _ in range(connections)))
     quantiles = statistics.quantiles(latencies, n=100)
     return Figures(len(latencies) / seconds, quantiles[49], quantiles[98], bad)
@@ -105,9 +108,9 @@ def _request(scenario: str) -> tuple[str, str, str | None]:
     }[scenario]
 
 
-async def fill(url: str) -> None:
+async def fill(url: str, key: str = "") -> None:
     """The rows that reads and updates ask for. The direct design makes its own ids, so it is filled there by hand."""
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(headers={"X-API-Key": key} if key else None) as session:
         room = asyncio.Semaphore(64)
 
         async def one(number: int) -> None:

@@ -21,6 +21,7 @@ from octonet.access.key_ring import KeyRing
 from octonet.access.keys import Scheme
 from octonet.access.revocations import Revocations
 from octonet.access.sealing import derived, project_key
+from octonet.access.tickets import Tickets
 from octonet.admin.api_keys import ApiKeys
 from octonet.admin.bootstrap import Admin, bootstrap
 from octonet.admin.door import Office
@@ -100,16 +101,29 @@ class Node:
         system = next((project for project in self._specified if project.name == SYSTEM_PROJECT), None)
         if system is None:
             return None
-        return KeyRing(lambda: self._projects.get(SYSTEM_PROJECT).database, system.schemas, self._pepper(), _now)
+        return KeyRing(
+            lambda: self._projects.get(SYSTEM_PROJECT).database, system.schemas, self._pepper(), self._tickets(), _now
+        )
 
     def _pepper(self) -> bytes:
-        return derived(project_key(DataDirectory(self._settings.data_dir).keys, SYSTEM_PROJECT), "pepper")
+        return self._secret("pepper")
+
+    def _tickets(self) -> Tickets:
+        return Tickets(self._secret("tickets"))
+
+    def _secret(self, purpose: str) -> bytes:
+        return derived(project_key(DataDirectory(self._settings.data_dir).keys, SYSTEM_PROJECT), purpose)
 
     def _scheme(self) -> Scheme:
         try:
             return Scheme(self._settings.key_hash)
         except ValueError:
             raise Invalid(f"OCTONET_KEY_HASH {self._settings.key_hash!r} is none of {', '.join(Scheme)}") from None
+
+    def office(self) -> Office:
+        """The doors for those who see to keys."""
+        assert self.api_keys is not None
+        return Office(self.api_keys, self._tickets(), lambda incoming: visitor(self.gateway, incoming, "admin"), _now)
 
     async def bootstrap(self) -> str | None:
         """Make what every installation begins with, as far as it is missing; returns the key that everybody may read
@@ -205,7 +219,7 @@ class Doors:
             for prefix, handler in door.mount(node.gateway, _http_settings(settings, door)).items():
                 self._host.mount(prefix, handler)
         if node.api_keys is not None:
-            office = Office(node.api_keys, lambda incoming: visitor(node.gateway, incoming, "admin"))
+            office = node.office()
             for prefix, handler in office.mount().items():
                 self._host.mount(prefix, handler)
 

@@ -70,8 +70,9 @@ class Sse:
     async def _stream(
         self, gateway: Gateway, settings: HttpSettings, request: web.BaseRequest, incoming: Incoming
     ) -> web.StreamResponse:
-        who = await visitor(gateway, incoming, _NAME)
-        asked = _asked(gateway, incoming, who)
+        pairs = coerce.query_pairs(incoming.target)
+        who = await visitor(gateway, incoming, _NAME, pairs.pop("ticket", ""))
+        asked = _asked(gateway, incoming, pairs, who)
         response = web.StreamResponse(headers={**_HEADERS, **incoming.shared})
         if request.method == "HEAD":
             return response
@@ -111,8 +112,7 @@ async def _stay(outlet: Outlet, beat: bytes, every: float) -> None:
             outlet.write(beat)
 
 
-def _asked(gateway: Gateway, incoming: Incoming, who: Visitor) -> _Asked:
-    pairs = coerce.query_pairs(incoming.target)
+def _asked(gateway: Gateway, incoming: Incoming, pairs: Mapping[str, str], who: Visitor) -> _Asked:
     for name in pairs:
         if name not in _PARAMETERS:
             raise invalid(f"?{name}", "is not a parameter of the event stream", code="UNKNOWN_PARAMETER")

@@ -17,7 +17,7 @@ from transports.engine.render import Refused
 from transports.engine.wish import after
 
 _NAME = "ws"
-_PARAMETERS = frozenset({"events", "after", "project"})
+_PARAMETERS = frozenset({"events", "after", "project", "ticket"})
 _EVENTS = ("all", "none")
 
 
@@ -39,7 +39,7 @@ class Ws:
             if incoming.method != "GET" or incoming.headers.get("upgrade", "").lower() != "websocket":
                 raise Refused(426, "UPGRADE_REQUIRED", "this door speaks WebSocket only", {"Upgrade": "websocket"})
             pairs = _parameters(incoming)
-            who = await visitor(gateway, incoming, _NAME)
+            who = await visitor(gateway, incoming, _NAME, pairs.get("ticket", ""))
             project = gateway.enter(project_of(incoming, pairs.get("project")), who)
             resume = after(project.positions, pairs.get("after"))
             conversation = Conversation(gateway, project, request, who, settings)

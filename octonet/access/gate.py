@@ -23,6 +23,8 @@ class Gate:
         if self._ring is None:
             return Visitor(INSIDER, caller.actor)
         if not caller.credential:
+            if caller.ticket:
+                return None
             raise Unauthenticated
         principal = self._ring.find(caller.credential)
         return None if principal is None else _visitor(principal, caller.actor)
@@ -32,7 +34,10 @@ class Gate:
         known = self.recognise(caller)
         if known is not None or self._ring is None:
             return known or Visitor(INSIDER, caller.actor)
-        return _visitor(await self._ring.verify(caller.credential), caller.actor)
+        ring = self._ring
+        by_key = bool(caller.credential)
+        principal = await (ring.verify(caller.credential) if by_key else ring.verify_ticket(caller.ticket))
+        return _visitor(principal, caller.actor)
 
 
 def _visitor(principal: Principal, actor: Actor) -> Visitor:

@@ -20,6 +20,7 @@ import msgspec
 
 from octonet.access import keys, permissions
 from octonet.access.principal import REVOKED, Principal
+from octonet.access.tickets import Tickets
 from octonet.kernel.errors import Exhausted, OctonetError, Unauthenticated, Unavailable
 from octonet.kernel.filter import Options
 from octonet.kernel.ids import EntityId, Row
@@ -47,8 +48,18 @@ class _Kept(msgspec.Struct, frozen=True):
 class KeyRing:
     """The keys of one process. `source` gives the system project's database as it is now."""
 
-    def __init__(self, source: Callable[[], Source], schemas: Schemas, pepper: bytes, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        source: Callable[[], Source],
+        schemas: Schemas,
+        pepper: bytes,
+        tickets: Tickets,
+        now: Callable[[], int],
+    ) -> None:
         self._source = source
+        self._tickets = tickets
+        self._live: weakref.WeakSet[Principal] = weakref.WeakSet()
+        """All that are in use anywhere, kept or not."""
         self._keys, self._accounts = schemas.entities["ApiKey"], schemas.entities["Account"]
         self._pepper = pepper
         self._now = now
@@ -91,6 +102,14 @@ class KeyRing:
             raise Unauthenticated(REVOKED)
         return principal
 
+    async def verify_ticket(self, text: str) -> Principal:
+        """The principal of the key that a ticket stands for. Raises as `verify` does."""
+        prefix = self._tickets.read(text, self._now())
+        principal = None if prefix is None else await self._settled(prefix, "")
+        if principal is None:
+            raise Unauthenticated(REVOKED)
+        return principal
+
     def hear(self, entity: str, id: str, version: int) -> None:
         """A fact of the system project: whatever rests on this row is verified anew. `version` 0: the row is gone."""
         if entity not in ("ApiKey", "Account"):
@@ -101,11 +120,12 @@ class KeyRing:
             self._heard[entity, id] = version
             if len(self._heard) > _MOST:
                 self._heard.popitem(last=False)
-        for mark, kept in list(self._kept.items()):
-            principal = kept.principal
-            if principal is not None and id == (principal.key if entity == "ApiKey" else principal.account):
-                del self._kept[mark]
+        for principal in list(self._live):
+            if id == (principal.key if entity == "ApiKey" else principal.account):
                 principal.revoke()
+        for mark, kept in list(self._kept.items()):
+            if kept.principal is not None and kept.principal.revoked:
+                del self._kept[mark]
 
     def trust(self) -> None:
         """Facts are heard from now on."""
@@ -122,32 +142,37 @@ class KeyRing:
         self._slow.shutdown(wait=False, cancel_futures=True)
 
     async def _establish(self, key: keys.KeyText, mark: bytes) -> Principal | None:
+        principal = await self._settled(key.prefix, key.text)
+        return self._keep(mark, principal) if self._trusting else principal
+
+    async def _settled(self, prefix: str, text: str) -> Principal | None:
+        """Looked up, with no fact about any key in between."""
         while True:
             changes = self._changes
-            principal = await self._looked_up(key)
+            principal = await self._looked_up(prefix, text)
             if changes == self._changes:
                 break
-        if self._trusting:
-            principal = self._keep(mark, principal)
+        if principal is not None:
+            self._live.add(principal)
+            if principal.expires:
+                # Whoever is connected under it is told, too.
+                self._loop.call_later((principal.expires - self._now()) / 1000, _expire, weakref.ref(principal))
         return principal
 
     def _keep(self, mark: bytes, principal: Principal | None) -> Principal | None:
         """Know it by heart; one that was known before and says the same stays the one it was."""
         before = self._kept.pop(mark, None)
-        if principal is not None:
-            if before is not None and before.principal is not None and before.principal.is_as(principal):
-                principal = before.principal
-            elif principal.expires:
-                # Whoever is connected under it is told, too.
-                self._loop.call_later((principal.expires - self._now()) / 1000, _expire, weakref.ref(principal))
+        if before is not None and before.principal is not None and principal is not None:
+            principal = before.principal if before.principal.is_as(principal) else principal
         self._kept[mark] = _Kept(principal, self._loop.time() + _KEPT)
         if len(self._kept) > _MOST:
             self._kept.popitem(last=False)
         return principal
 
-    async def _looked_up(self, key: keys.KeyText) -> Principal | None:
-        row = await self._row("ApiKey", key.prefix)
-        if row is None or not row["enabled"] or not await self._is_verified(key.text, str(row["verifier"])):
+    async def _looked_up(self, prefix: str, text: str) -> Principal | None:
+        """`text` empty: that the key was shown is known already."""
+        row = await self._row("ApiKey", prefix)
+        if row is None or not row["enabled"] or (text and not await self._is_verified(text, str(row["verifier"]))):
             return None
         expires = 0 if row["expiresAt"] is None else milliseconds(str(row["expiresAt"]))
         if expires and expires <= self._now():
@@ -157,7 +182,7 @@ class KeyRing:
             found = await self._row("Account", str(account))
             if found is None or found["status"] != "active":
                 return None
-        return Principal(key.prefix, str(account or ""), _granted(row), expires)
+        return Principal(prefix, str(account or ""), _granted(row), expires)
 
     async def _row(self, entity: str, id: str) -> Row | None:
         """The row, not older than the last fact about it that was heard: the log tells of a change a moment before its

@@ -77,10 +77,12 @@ class Visitor(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Somebody at the door: what their request says of them. `credential` is the API key as it came, empty without."""
+    """Somebody at the door: what their request says of them. `credential` is the API key as it came, `ticket` what
+    stands for one; both empty without."""
 
     actor: Actor
     credential: str = ""
+    ticket: str = ""
 
 
 INSIDER: Final = Principal("", "", UNLIMITED)

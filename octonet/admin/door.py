@@ -1,4 +1,4 @@
-"""The office over HTTP: `/api/api-keys` and `/api/auth/verify`, in the reference's paths."""
+"""The office over HTTP: `/api/api-keys`, `/api/auth/verify` and `/api/auth/ticket`, in the reference's paths."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 
 from octonet.access.permissions import EVERYTHING, OPERATIONS, PROJECTS
 from octonet.access.principal import Visitor
+from octonet.access.tickets import LIFE, Tickets
 from octonet.admin.api_keys import ApiKeys, Change, Wish
 from octonet.kernel.errors import NotFound, invalid
 from octonet.kernel.instant import iso
@@ -26,15 +27,17 @@ _SERVER_WIDE: Final = {OPERATIONS: Family.ADMIN.value, PROJECTS: EVERYTHING}
 
 
 class Office:
-    """The doors of the office. `let_in` is the gate's."""
+    """The doors of the office. `let_in` is the gate's; `now` tells milliseconds since 1970."""
 
-    def __init__(self, api_keys: ApiKeys, let_in: LetIn) -> None:
+    def __init__(self, api_keys: ApiKeys, tickets: Tickets, let_in: LetIn, now: Callable[[], int]) -> None:
         self._api_keys = api_keys
+        self._tickets = tickets
         self._let_in = let_in
+        self._now = now
 
     def mount(self) -> Mapping[str, HttpDoor]:
         """Path prefix → door."""
-        return {"/api/api-keys": self.keys, "/api/auth/verify": self.verify}
+        return {"/api/api-keys": self.keys, "/api/auth/verify": self.verify, "/api/auth/ticket": self.ticket}
 
     async def verify(self, incoming: Incoming) -> Reply:
         """What the key that is shown may do."""
@@ -45,6 +48,12 @@ class Office:
         return _ok(
             {"prefix": who.key, "account": who.account or None, "permissions": {"scopes": scopes}, "expiresAt": expires}
         )
+
+    async def ticket(self, incoming: Incoming) -> Reply:
+        """What a browser puts into the address of a socket or a stream, instead of the key."""
+        _only(incoming, "POST")
+        who = (await self._let_in(incoming)).principal
+        return _ok({"ticket": self._tickets.give(who.key, self._now()), "expiresIn": LIFE // 1000})
 
     async def keys(self, incoming: Incoming) -> Reply:
         """Issue, list, change, revoke."""

@@ -155,3 +155,17 @@ async def test_a_key_may_come_as_bearer_and_never_in_the_address(site: Site) -> 
         for name in ("apikey", "api_key"):
             async with session.get(f"/api/v1/Tag?{name}={site.office}") as reply:
                 assert reply.status == 401
+
+
+async def test_a_browser_connects_with_a_ticket_and_rest_takes_none(site: Site) -> None:
+    ticket = site.ask("POST", "/api/auth/ticket")["ticket"]
+    async with aiohttp.ClientSession(site.server.url) as session:
+        async with session.get(f"/events?ticket={ticket}") as reply:
+            assert reply.status == 200
+        async with session.ws_connect(f"/ws?ticket={ticket}") as socket:
+            assert (await socket.receive_json())["type"] == "connected"
+        for path in (f"/api/v1/Tag?ticket={ticket}", f"/events?ticket={ticket}x", f"/events?ticket={site.office}"):
+            async with session.get(path) as reply:
+                assert reply.status == 401
+        async with session.get("/api/v1/Tag", headers={"X-API-Key": ticket}) as reply:
+            assert reply.status == 401

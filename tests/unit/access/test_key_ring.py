@@ -10,6 +10,7 @@ import pytest
 from octonet.access import keys
 from octonet.access.key_ring import KeyRing
 from octonet.access.keys import Environment, Scheme
+from octonet.access.tickets import LIFE, Tickets
 from octonet.kernel.errors import Exhausted, StorageUnavailable, Unauthenticated
 from octonet.kernel.filter import Options
 from octonet.kernel.ids import EntityId, Row
@@ -48,7 +49,8 @@ class World:
     def __init__(self) -> None:
         self.table = Table()
         self.now = 1_000
-        self.ring = KeyRing(lambda: self.table, SCHEMAS, PEPPER, lambda: self.now)  # type: ignore[arg-type,return-value]
+        self.tickets = Tickets(b"tickets")
+        self.ring = KeyRing(lambda: self.table, SCHEMAS, PEPPER, self.tickets, lambda: self.now)  # type: ignore[arg-type,return-value]
         self.ring.trust()
 
     def key(self, scheme: Scheme = Scheme.HMAC, version: int = 1, **more: object) -> str:
@@ -189,3 +191,32 @@ async def test_a_flood_of_slow_keys_is_bounded(world: World) -> None:
     found = await asyncio.gather(*(world.ring.verify(text) for text in texts), return_exceptions=True)
     kinds = {type(one) for one in found}
     assert kinds == {Unauthenticated, Exhausted}
+
+
+async def test_a_ticket_stands_for_its_key_for_a_while(world: World) -> None:
+    text = world.key()
+    ticket = world.tickets.give(text[:20], world.now)
+    assert (await world.ring.verify_ticket(ticket)).key == text[:20]
+    assert world.ring.find(ticket) is None
+    world.now += LIFE
+    with pytest.raises(Unauthenticated):
+        await world.ring.verify_ticket(ticket)
+
+
+async def test_what_is_open_under_a_ticket_ends_with_its_key(world: World) -> None:
+    text = world.key()
+    found = await world.ring.verify_ticket(world.tickets.give(text[:20], world.now))
+    world.change(text, 2, enabled=False)
+    world.ring.hear("ApiKey", text[:20], 2)
+    assert found.revoked
+    with pytest.raises(Unauthenticated):
+        await world.ring.verify_ticket(world.tickets.give(text[:20], world.now))
+
+
+async def test_a_forged_ticket_opens_nothing(world: World) -> None:
+    text = world.key()
+    ticket = world.tickets.give(text[:20], world.now)
+    foreign = Tickets(b"another").give(text[:20], world.now)
+    for wrong in (foreign, ticket[:-2], ticket + "A", "ticket_", "ticket_ü", ticket.replace("t", "T", 3)):
+        with pytest.raises(Unauthenticated):
+            await world.ring.verify_ticket(wrong)
