@@ -90,13 +90,13 @@ async def _positions(stage: Stage) -> list[str]:
     )
     try:
         stream = client.jetstream()
-        count = (await stream.stream_info("OCTO_FACTS_default")).state.messages
         for _ in range(_ATTEMPTS):
             try:
+                count = (await stream.stream_info("OCTO_FACTS_default")).state.messages
                 return await _read_positions(stream, count)
-            except nats.errors.TimeoutError:
-                # A pull of the client's that fell between two leaders is never answered.
-                continue
+            except nats.errors.Error:
+                # Between two leaders a pull of the client's is never answered, and a consumer cannot be made.
+                await asyncio.sleep(2.0)
         raise AssertionError("the facts cannot be read")
     finally:
         await client.close()
