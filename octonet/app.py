@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import secrets
-import time
 from collections.abc import Sequence
 
 import transports
@@ -36,7 +35,7 @@ from octonet.kernel.storage import Strategy
 from octonet.project import Projects
 from octonet.project_files import load_projects
 from octonet.projects_tree import ProjectSettings
-from octonet.served import Served, Surroundings, open_database
+from octonet.served import Served, Surroundings, now, open_database
 from octonet.transport import HttpSettings, HttpTransport, load
 from octonet.worker import Worker
 from projections import QUERIES
@@ -102,7 +101,7 @@ class Node:
         if system is None:
             return None
         return KeyRing(
-            lambda: self._projects.get(SYSTEM_PROJECT).database, system.schemas, self._pepper(), self._tickets(), _now
+            lambda: self._projects.get(SYSTEM_PROJECT).database, system.schemas, self._pepper(), self._tickets(), now
         )
 
     def _pepper(self) -> bytes:
@@ -123,7 +122,7 @@ class Node:
     def office(self) -> Office:
         """The doors for those who see to keys."""
         assert self.api_keys is not None
-        return Office(self.api_keys, self._tickets(), lambda incoming: visitor(self.gateway, incoming, "admin"), _now)
+        return Office(self.api_keys, self._tickets(), lambda incoming: visitor(self.gateway, incoming, "admin"), now)
 
     async def bootstrap(self) -> str | None:
         """Make what every installation begins with, as far as it is missing; returns the key that everybody may read
@@ -277,7 +276,3 @@ async def migrate(settings: Settings, projects: Sequence[ProjectSettings]) -> No
             log.warning("project %s: its tables are seen to later: %s", project.name, problem)
         else:
             await database.close()
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -21,6 +21,10 @@ class DataDirectory:
         """The embedded nats-server's directory."""
         return self.path / "nats"
 
+    def checkpoint(self, project: str) -> Path:
+        """Where a project's newest signed checkpoint is kept."""
+        return self.path / "audit" / f"{project}.checkpoint"
+
     @property
     def keys(self) -> Path:
         """Where each project's sealing key is kept."""

@@ -28,12 +28,13 @@ from jetstream.replies import NatsReplies
 from jetstream.topology import StreamLimits, ensure_project
 from octonet import dialects
 from octonet.access.idempotency import Idempotency
+from octonet.access.notary import CheckpointFile, Notary
 from octonet.access.sealing import AesSealer, derived, project_key
 from octonet.away import AwayDatabase, AwayIntake
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
 from octonet.kernel.errors import Conflict, OctonetError, Unavailable
-from octonet.kernel.ids import CommandId
+from octonet.kernel.ids import CommandId, ProjectName
 from octonet.kernel.log import Outcome, Stream
 from octonet.kernel.operation import Limits
 from octonet.kernel.position import Positions
@@ -102,7 +103,7 @@ class Served:
         self._commands = JetStreamCommands(client, name)
         self._replies = NatsReplies(client, f"{around.process}.{name}")
         await self._replies.listen(self._waiting.tell)
-        self._framer = Framer(self._commands, self._waiting, self._replies.subject, self._commands.largest, _now)
+        self._framer = Framer(self._commands, self._waiting, self._replies.subject, self._commands.largest, now)
         if isinstance(found, BaseException):
             if not isinstance(found, OctonetError) or not self._passes(found):
                 raise found
@@ -194,14 +195,17 @@ class Served:
             self._waiting,
             self._sealer,
             fold,
-            FrameCodec(COMMANDS.values(), _now),
+            FrameCodec(COMMANDS.values(), now),
             around.process,
             JetStreamDeadLetters(around.client, name, self._limits),
         )
         lane = Lane(parts)
         public = JetStreamFeed(around.client, self._positions)
         feed = Feed(lane.shown, public, FactSpeller(self._positions, schemas.digest), lane.owned)
-        return lane, Post(name, lane, feed, self._log, lease)
+        vouched = CheckpointFile(
+            DataDirectory(around.settings.data_dir).checkpoint(name), notary(around.settings, name)
+        )
+        return lane, Post(name, lane, feed, self._log, lease, vouched)
 
     def _assembled(self, database: Database, hub: Hub) -> Project:
         settings, project = self._around.settings, self._project
@@ -271,5 +275,11 @@ def _limits(settings: Settings) -> StreamLimits:
     return limits if settings.nats_url else limits.within(settings.nats_max_store)
 
 
-def _now() -> int:
+def notary(settings: Settings, project: ProjectName) -> Notary:
+    """Who signs for a project's log."""
+    return Notary(project, derived(project_key(DataDirectory(settings.data_dir).keys, project), "notary"))
+
+
+def now() -> int:
+    """Milliseconds since 1970, UTC."""
     return time.time_ns() // 1_000_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -13,8 +14,10 @@ from commands.engine.spread import Spread
 from jetstream.lease import JetStreamLease
 from jetstream.log import JetStreamLog
 from jetstream.workers import Workers
+from octonet.access.notary import CheckpointFile
 from octonet.kernel.errors import Unavailable
 from octonet.kernel.ids import ProjectName
+from octonet.kernel.instant import iso
 from octonet.kernel.integrity import walk
 from octonet.kernel.log import LogGap
 from projections.engine.feed import Feed
@@ -25,6 +28,8 @@ _LOOK = 0.25
 """Seconds between two looks at who should own what; one lane at most is handed over at each."""
 _BREATH = 0.02
 """Seconds between two batches of the log that is looked through: serving goes first."""
+_VOUCH = 30.0
+"""Seconds between two signed checkpoints."""
 _LAST_WORK = 4.0
 """Seconds for the batch under way and its facts."""
 
@@ -37,6 +42,7 @@ class Post(msgspec.Struct, frozen=True):
     feed: Feed
     log: JetStreamLog
     lease: JetStreamLease
+    checkpoints: CheckpointFile
 
 
 class Worker:
@@ -59,7 +65,12 @@ class Worker:
         """Stand by for a lane. `failed` hears why it stands still, if ever it does."""
         self._posts[post.project] = post
         self._workers.take(post.project)
-        for name, work in (("lane", post.lane.run()), ("feed", post.feed.run()), ("log", _scrub(post))):
+        for name, work in (
+            ("lane", post.lane.run()),
+            ("feed", post.feed.run()),
+            ("log", _scrub(post)),
+            ("checkpoints", _vouch(post)),
+        ):
             task = asyncio.create_task(work, name=f"{name} of project {post.project}")
             self._tasks[task] = post.project
             task.add_done_callback(self._ended)
@@ -77,6 +88,8 @@ class Worker:
             await asyncio.gather(self._spreading, return_exceptions=True)
         await self._workers.leave()
         await asyncio.gather(*(_settle(post) for post in self._posts.values()))
+        for post in self._posts.values():
+            _sign(post)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -106,6 +119,23 @@ class Worker:
         for other, owner in self._tasks.items():
             if owner == project:
                 other.cancel()
+
+
+async def _vouch(post: Post) -> None:
+    """Sign for the log now and then, so that it is known elsewhere how far it had come."""
+    while True:
+        await post.lane.owned.wait()
+        _sign(post)
+        await asyncio.sleep(_VOUCH)
+
+
+def _sign(post: Post) -> None:
+    mark = post.lane.mark
+    if post.lane.owned.is_set() and mark.entry:
+        try:
+            post.checkpoints.note(mark.entry, mark.digest, iso(time.time_ns() // 1_000_000))
+        except OSError as problem:
+            log.warning("no checkpoint of project %s could be written: %s", post.project, problem)
 
 
 async def _scrub(post: Post) -> None:

@@ -80,7 +80,8 @@ class Lane:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._mark = Checkpoint()
+        self.mark = Checkpoint()
+        """How far the log was decided, by this worker or before it."""
         self.owned = asyncio.Event()
         """Set while this worker owns the lane and has caught up."""
         self._newest = CommandId("")
@@ -116,8 +117,8 @@ class Lane:
                 if isinstance(problem, NoRoom):
                     self._parts.waiting.stand_still(problem)
                 # Only a decided frame is progress: each attempt to own the lane takes room in the log, too.
-                pause = _FIRST_PAUSE if self._mark.frame > reached else min(pause * 2, _LONGEST_PAUSE)
-                reached = self._mark.frame
+                pause = _FIRST_PAUSE if self.mark.frame > reached else min(pause * 2, _LONGEST_PAUSE)
+                reached = self.mark.frame
                 await self._wait(pause, problem)
             finally:
                 self._tenure = None
@@ -138,32 +139,32 @@ class Lane:
         """Fold the tail of the log, then fence off every earlier owner with a record of our own."""
         parts = self._parts
         while True:
-            self._mark = await parts.catch_up.catch_up(await parts.log.last(), self._tell)
+            self.mark = await parts.catch_up.catch_up(await parts.log.last(), self._tell)
             await self._check_lease()
-            claim = Ownership(self._mark.digest, parts.worker, self._now())
+            claim = Ownership(self.mark.digest, parts.worker, self._now())
             try:
                 await self._record(claim)
             except WrongSequence:
                 continue
             break
-        if (last := await parts.commands.last()) < self._mark.frame:
-            raise LogGap(f"frame {self._mark.frame} was decided, but the command stream ends at {last}: it was lost")
-        if self._mark.schema != parts.schemas.digest:
-            await self._record(SchemaChanged(self._mark.digest, parts.schemas.digest, parts.schemas.source))
-            self._mark = msgspec.structs.replace(self._mark, schema=parts.schemas.digest)
+        if (last := await parts.commands.last()) < self.mark.frame:
+            raise LogGap(f"frame {self.mark.frame} was decided, but the command stream ends at {last}: it was lost")
+        if self.mark.schema != parts.schemas.digest:
+            await self._record(SchemaChanged(self.mark.digest, parts.schemas.digest, parts.schemas.source))
+            self.mark = msgspec.structs.replace(self.mark, schema=parts.schemas.digest)
         transaction = await parts.database.begin()
         try:
-            await transaction.move_checkpoint(self._mark)
+            await transaction.move_checkpoint(self.mark)
             self._newest = await transaction.newest()
             await transaction.commit()
         finally:
             await transaction.rollback()
-        self.shown.own(self._mark.entry)
+        self.shown.own(self.mark.entry)
         self._due = last
         self._recovered()
 
     async def _serve(self) -> None:
-        async for messages in self._parts.commands.read(self._mark.frame):
+        async for messages in self._parts.commands.read(self.mark.frame):
             frames: list[tuple[int, str, list[Item]]] = []
             size = 0
             for message in messages:
@@ -202,7 +203,7 @@ class Lane:
 
     def _recovered(self) -> None:
         """What was recorded when the lane was taken is decided: new commands are welcome again."""
-        if self._mark.frame >= self._due:
+        if self.mark.frame >= self._due:
             self._parts.waiting.trouble = None
 
     async def _decide(self, frames: Sequence[tuple[int, str, list[Item]]]) -> None:
@@ -221,7 +222,7 @@ class Lane:
         finally:
             # After a commit this does nothing; after any trouble it undoes what the database was asked to check.
             await transaction.rollback()
-        outcomes = {} if batch is None else {o.command_id: o for o in outcomes_of(batch, self._mark.entry)}
+        outcomes = {} if batch is None else {o.command_id: o for o in outcomes_of(batch, self.mark.entry)}
         if told_before:
             # They came again.
             outcomes |= {o.command_id: o for o in await told_again(self._parts.catch_up, told_before)}
@@ -232,11 +233,11 @@ class Lane:
         batch: Batch | None = None
         if items:
             decisions = await Decider(transaction, parts.schemas, parts.sealer).decide(items)
-            batch = Batch(self._mark.digest, frame, tuple(decisions))
+            batch = Batch(self.mark.digest, frame, tuple(decisions))
             await self._check_lease()
             bodies = split(batch, parts.log.largest)
-            mark = msgspec.structs.replace(_after(self._mark, bodies), frame=frame)
-            append = asyncio.create_task(self._append(bodies, self._mark.entry))
+            mark = msgspec.structs.replace(_after(self.mark, bodies), frame=frame)
+            append = asyncio.create_task(self._append(bodies, self.mark.entry))
             try:
                 # The append is on its way while the database writes what it will commit: the sequence is known, for
                 # the log takes it there or nowhere.
@@ -247,9 +248,9 @@ class Lane:
                 await append
             self._newest = max([self._newest, *(item.id for item in items if item.id < BEHIND_UUIDS)])
         else:
-            mark = msgspec.structs.replace(self._mark, frame=frame)
+            mark = msgspec.structs.replace(self.mark, frame=frame)
             await transaction.move_checkpoint(mark)
-        self._mark = mark
+        self.mark = mark
         await transaction.commit()
         self.shown.show()
         self._recovered()
@@ -259,8 +260,8 @@ class Lane:
     async def _record(self, entry: Entry) -> None:
         """Append a record that is no decision, and move our mark along."""
         bodies = split(entry, self._parts.log.largest)
-        await self._append(bodies, self._mark.entry)
-        self._mark = _after(self._mark, bodies)
+        await self._append(bodies, self.mark.entry)
+        self.mark = _after(self.mark, bodies)
 
     async def _append(self, bodies: Sequence[bytes], after: int) -> None:
         """The commit point."""
@@ -292,9 +293,9 @@ class Lane:
     def _let_go(self) -> None:
         """Decided frames are not kept: a full command stream refuses new ones."""
         idle = self._forgetting is None or self._forgetting.done()
-        if idle and self._mark.frame - self._forgotten >= _FORGET_EVERY:
-            self._forgotten = self._mark.frame
-            self._forgetting = asyncio.create_task(self._parts.commands.forget(self._mark.frame))
+        if idle and self.mark.frame - self._forgotten >= _FORGET_EVERY:
+            self._forgotten = self.mark.frame
+            self._forgetting = asyncio.create_task(self._parts.commands.forget(self.mark.frame))
 
 
 def _after(mark: Checkpoint, bodies: Sequence[bytes]) -> Checkpoint:

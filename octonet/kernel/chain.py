@@ -11,6 +11,8 @@ from octonet.kernel.log import Entry, LogGap, Part, Recorded, Stream
 
 _decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
 _encoder = msgspec.msgpack.Encoder()
+_UNREADABLE = (ValueError, RecursionError)
+"""What decoding meets: bytes that are no MessagePack, no text, of another shape, or nested without end."""
 
 
 def digest(body: bytes) -> bytes:
@@ -57,7 +59,7 @@ class Assembler:
             raise LogGap(f"log message {self.sequence + 1} is missing, {message.sequence} came instead")
         try:
             entry = _decoder.decode(message.body)
-        except msgspec.DecodeError as problem:
+        except _UNREADABLE as problem:
             raise LogGap(f"log message {message.sequence} cannot be read: {problem}") from problem
         if self.digest and entry.previous != self.digest:
             raise LogGap(f"log message {message.sequence} does not continue the chain")
@@ -74,9 +76,12 @@ class Assembler:
         self._parts.append(entry.body)
         if entry.number < entry.of:
             return None
-        whole = _decoder.decode(b"".join(self._parts))
-        self._parts.clear()
-        return whole
+        try:
+            return _decoder.decode(b"".join(self._parts))
+        except _UNREADABLE as problem:
+            raise LogGap(f"the parts that end with log message {self.sequence} cannot be read: {problem}") from problem
+        finally:
+            self._parts.clear()
 
 
 def split(entry: Entry, largest: int) -> list[bytes]:

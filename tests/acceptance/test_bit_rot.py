@@ -72,7 +72,7 @@ def _alarm(server: Server) -> str:
 def test_a_flipped_bit_in_the_log_stops_the_project_and_is_named(tmp_path: Path, where: float, rebuilt: bool) -> None:
     directory = tmp_path / "data"
     server = _filled(directory)
-    whole = _cli(server, "verify", "--quiet")
+    whole = _cli(server, "audit", "verify", "--quiet")
     assert (whole.returncode, "OCTO_LOG_default are whole" in whole.stdout) == (0, True), whole.stderr
     _flip(directory, where)
     if rebuilt:
@@ -87,7 +87,7 @@ def test_a_flipped_bit_in_the_log_stops_the_project_and_is_named(tmp_path: Path,
         assert status == 503
         assert "OCTO_LOG_default" in told["error"]["message"]
         assert _ask(f"{server.url}/api/v1/tags/count")[0] == 200
-        broken = _cli(server, "verify", "--quiet")
+        broken = _cli(server, "audit", "verify", "--quiet")
         assert broken.returncode == 1
         assert "OCTO_LOG_default" in broken.stderr
         assert "Traceback" not in broken.stderr
