@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -18,12 +19,15 @@ from jetstream.workers import Workers
 from octonet.access.gate import OPEN, Gate
 from octonet.access.key_ring import KeyRing
 from octonet.access.keys import Scheme
+from octonet.access.quota import Quota
 from octonet.access.revocations import Revocations
 from octonet.access.sealing import derived, project_key
 from octonet.access.tickets import Tickets
+from octonet.access.usage import Usage
 from octonet.admin.api_keys import ApiKeys
 from octonet.admin.bootstrap import Admin, bootstrap
 from octonet.admin.door import Office
+from octonet.admin.usage_store import UsageStore
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
 from octonet.gateway import Gateway
@@ -46,6 +50,7 @@ from transports.engine.http import HttpHost
 log = logging.getLogger("octonet")
 
 _LOOK = 0.02
+_LAST_USES = 1.0
 _AT_ONCE = 16
 """Projects that are opened at the same time."""
 _OWNED_WITHIN = 10.0
@@ -69,9 +74,9 @@ class Node:
         self._served = {project.name: Served(around, project, self._projects.put) for project in projects}
         self.doors: list[HttpTransport] = find_doors(settings)
         self._ring = self._key_ring()
-        self._revocations: asyncio.Task[None] | None = None
-        gate = OPEN if self._ring is None else Gate(self._ring)
-        self.gateway = Gateway(self._projects, COMMANDS, QUERIES, settings.command_timeout, gate=gate)
+        self._gate = OPEN if self._ring is None else Gate(self._ring)
+        self._housekeeping: list[asyncio.Task[None]] = []
+        self.gateway = Gateway(self._projects, COMMANDS, QUERIES, settings.command_timeout, gate=self._gate)
         self.api_keys = None if self._ring is None else ApiKeys(self.gateway, self._pepper(), self._scheme())
         """None where keys are not looked at."""
 
@@ -92,8 +97,11 @@ class Node:
             if isinstance(found, BaseException):
                 raise found
         if self._ring is not None:
+            store = UsageStore(self.gateway)
+            usage = self._gate.usage = Usage(store.write, now)
+            self._gate.quota = Quota(store.take, now)
             hearing = Revocations(lambda: self._projects.get(SYSTEM_PROJECT).hub, self._ring)
-            self._revocations = asyncio.create_task(hearing.run(), name="revocations")
+            self._housekeeping = [asyncio.create_task(work) for work in (hearing.run(), usage.run())]
 
     def _key_ring(self) -> KeyRing | None:
         """None where keys are not looked at."""
@@ -133,10 +141,9 @@ class Node:
         admin = Admin(settings.admin_email, settings.admin_password) if settings.admin_email else None
         return await bootstrap(self.gateway, self.api_keys, admin)
 
-    @property
-    def schemas(self) -> Schemas:
-        """The entities of the default project."""
-        return next((p.schemas for p in self._specified if p.name == DEFAULT_PROJECT), Schemas({}))
+    def schemas(self, project: ProjectName) -> Schemas:
+        """The entities of a project. Raises `NotFound` with code UNKNOWN_PROJECT."""
+        return self._projects.get(project).schemas
 
     async def owned(self) -> None:
         """Wait until every lane of this worker is owned and caught up. Raises `StorageUnavailable` when a database
@@ -190,9 +197,14 @@ class Node:
 
     async def close(self) -> None:
         """Record what is queued, give up the lanes, release everything."""
-        if self._revocations is not None:
-            self._revocations.cancel()
-            await asyncio.gather(self._revocations, return_exceptions=True)
+        for task in self._housekeeping:
+            task.cancel()
+        await asyncio.gather(*self._housekeeping, return_exceptions=True)
+        if self._gate.usage is not None and self._gate.quota is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_USES):
+                    await self._gate.usage.flush()
+                    await self._gate.quota.close()
         if self._ring is not None:
             self._ring.close()
         await asyncio.gather(*(served.drain() for served in self._served.values()))

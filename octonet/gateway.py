@@ -111,9 +111,15 @@ class Gateway:
         """Let somebody in. Raises `Unauthenticated`, `Unavailable`, `Exhausted`."""
         return await self._gate.admit(caller)
 
-    def enter(self, name: ProjectName, visitor: Visitor, family: Family = Family.READ) -> Project:
-        """The project of this name, for whoever may do such a thing there: its entities, its live facts. Raises
-        `Denied`, `NotFound` with code UNKNOWN_PROJECT."""
+    async def enter(self, name: ProjectName, visitor: Visitor) -> Project:
+        """The project of this name, for whoever may read there: its entities, its live facts. Raises `Denied`,
+        `TooOften`, `NotFound` with code UNKNOWN_PROJECT."""
+        home = self._enter(name, visitor, Family.READ)
+        if not self._gate.count(visitor):
+            await self._gate.take(visitor)
+        return home
+
+    def _enter(self, name: ProjectName, visitor: Visitor, family: Family) -> Project:
         visitor.principal.check(name, family, visitor.actor.transport)
         return self._projects.get(name)
 
@@ -121,7 +127,9 @@ class Gateway:
         """Run any operation, as its name says. Raises `OctonetError`s only: `Denied`, UNKNOWN_OP, ENTITY_NOT_FOUND,
         MISSING_*, validation errors, and, for commands, the rejection of its decision."""
         operation = self.operations.get(request.op)
-        home = self.enter(project, visitor, Family.ADMIN if operation is None else operation.family)
+        home = self._enter(project, visitor, Family.ADMIN if operation is None else operation.family)
+        if not self._gate.count(visitor):
+            await self._gate.take(visitor)
         schema = _entity(home, request)
         if operation is None:
             raise Invalid(f"there is no operation {request.op!r}", code="UNKNOWN_OP")
@@ -139,7 +147,7 @@ class Gateway:
         query = self._queries.get(request.op)
         if query is None:
             return None
-        home = self.enter(project, visitor, query.family)
+        home = self._enter(project, visitor, query.family)
         return self._prepare(home, _entity(home, request), request)
 
     def is_current(self, prepared: Prepared) -> bool:
@@ -149,6 +157,8 @@ class Gateway:
     async def ask(self, prepared: Prepared, visitor: Visitor) -> Read:
         """Answer a prepared query. Raises `Denied`."""
         visitor.principal.check(prepared.home.name, type(prepared.query).family, visitor.actor.transport)
+        if not self._gate.count(visitor):
+            await self._gate.take(visitor)
         return await self._ask(prepared)
 
     async def _ask(self, prepared: Prepared) -> Read:

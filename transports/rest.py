@@ -67,10 +67,10 @@ class _Door:
         if in_path:
             project = ProjectName(below.pop(0))
         if not below:
-            names = list(gateway.enter(project, who).schemas.entities)
+            names = list((await gateway.enter(project, who)).schemas.entities)
             return _overview(method, project if in_path else None, names)
         if method == "OPTIONS":
-            gateway.enter(project, who)
+            await gateway.enter(project, who)
             return _options(routes.allow(self._catalog, below))
         route = routes.find(self._catalog, method, below)
         return await self._run(incoming, project, below[0], route, pairs, who)
@@ -80,7 +80,7 @@ class _Door:
         if incoming.method not in ("GET", "HEAD"):
             raise Refused(405, "METHOD_NOT_ALLOWED", "the description can only be read", {"Allow": "GET, HEAD"})
         project = project_of(incoming)
-        home = self._gateway.enter(project, await visitor(self._gateway, incoming, _NAME))
+        home = await self._gateway.enter(project, await visitor(self._gateway, incoming, _NAME))
         return Reply(self._description.document(project, home.schemas))
 
     def _names_project(self, project: ProjectName, below: list[str]) -> bool:

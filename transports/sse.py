@@ -72,7 +72,7 @@ class Sse:
     ) -> web.StreamResponse:
         pairs = coerce.query_pairs(incoming.target)
         who = await visitor(gateway, incoming, _NAME, pairs.pop("ticket", ""))
-        asked = _asked(gateway, incoming, pairs, who)
+        asked = await _asked(gateway, incoming, pairs, who)
         response = web.StreamResponse(headers={**_HEADERS, **incoming.shared})
         if request.method == "HEAD":
             return response
@@ -112,11 +112,11 @@ async def _stay(outlet: Outlet, beat: bytes, every: float) -> None:
             outlet.write(beat)
 
 
-def _asked(gateway: Gateway, incoming: Incoming, pairs: Mapping[str, str], who: Visitor) -> _Asked:
+async def _asked(gateway: Gateway, incoming: Incoming, pairs: Mapping[str, str], who: Visitor) -> _Asked:
     for name in pairs:
         if name not in _PARAMETERS:
             raise invalid(f"?{name}", "is not a parameter of the event stream", code="UNKNOWN_PARAMETER")
-    home = gateway.enter(project_of(incoming, pairs.get("project")), who)
+    home = await gateway.enter(project_of(incoming, pairs.get("project")), who)
     schemas = home.schemas
     where = coerce.json_text(pairs["filter"], "$.filter") if "filter" in pairs else msgspec.UNSET
     # A browser that reconnects repeats the address it was given, and adds how far it got.

@@ -40,7 +40,7 @@ class Ws:
                 raise Refused(426, "UPGRADE_REQUIRED", "this door speaks WebSocket only", {"Upgrade": "websocket"})
             pairs = _parameters(incoming)
             who = await visitor(gateway, incoming, _NAME, pairs.get("ticket", ""))
-            project = gateway.enter(project_of(incoming, pairs.get("project")), who)
+            project = await gateway.enter(project_of(incoming, pairs.get("project")), who)
             resume = after(project.positions, pairs.get("after"))
             conversation = Conversation(gateway, project, request, who, settings)
             self._open.add(conversation)

@@ -8,6 +8,8 @@ import msgspec
 
 from octonet.access.key_ring import KeyRing
 from octonet.access.principal import INSIDER, Caller, Principal, Visitor
+from octonet.access.quota import Quota
+from octonet.access.usage import Usage
 from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import Unauthenticated
 
@@ -17,6 +19,8 @@ class Gate:
 
     def __init__(self, ring: KeyRing | None) -> None:
         self._ring = ring
+        self.usage: Usage | None = None
+        self.quota: Quota | None = None
 
     def recognise(self, caller: Caller) -> Visitor | None:
         """Let in whoever is known already; None when `admit` must look closer. Raises `Unauthenticated`."""
@@ -38,6 +42,18 @@ class Gate:
         by_key = bool(caller.credential)
         principal = await (ring.verify(caller.credential) if by_key else ring.verify_ticket(caller.ticket))
         return _visitor(principal, caller.actor)
+
+    def count(self, visitor: Visitor) -> bool:
+        """One more thing that somebody asks for; whether they may, as far as that is known without `take`."""
+        principal = visitor.principal
+        if self.usage is not None and principal.key:
+            self.usage.count(principal.key, visitor.actor.address)
+        return not principal.daily or self.quota is None or self.quota.spend(principal)
+
+    async def take(self, visitor: Visitor) -> None:
+        """Find out whether they may. Raises `TooOften`, `Unavailable`."""
+        if self.quota is not None:
+            await self.quota.take(visitor.principal)
 
 
 def _visitor(principal: Principal, actor: Actor) -> Visitor:

@@ -31,6 +31,11 @@ class Principal:
         self._granted: set[tuple[ProjectName, Family, str]] = set()
         self._watchers: set[Callable[[], None]] = set()
 
+    @property
+    def daily(self) -> int:
+        """How often it may be used a day; 0: any number."""
+        return self.permissions.daily
+
     def check(self, project: ProjectName, family: Family, transport: str) -> None:
         """Raises `Denied` naming the first scope that is not granted, `Unauthenticated` when the key was revoked
         meanwhile."""

@@ -53,6 +53,8 @@ class OctonetError(Exception):
 
     kind: ClassVar[Kind] = Kind.INTERNAL
     default_code: ClassVar[str] = "INTERNAL"
+    retry_after: int = 0
+    """Seconds after which the same request may fare better; 0: it will not."""
 
     def __init__(self, message: str | None = None, *, code: str | None = None, faults: tuple[Fault, ...] = ()) -> None:
         super().__init__(message or self.__doc__)
@@ -97,6 +99,7 @@ class InFlight(Conflict):
     """A request with this idempotency key is under way: try again for its outcome."""
 
     default_code = "IDEMPOTENCY_KEY_IN_FLIGHT"
+    retry_after = 1
 
 
 class VersionMismatch(Conflict):
@@ -137,6 +140,7 @@ class Unavailable(OctonetError):
 
     kind = Kind.UNAVAILABLE
     default_code = "UNAVAILABLE"
+    retry_after = 1
 
 
 class StorageUnavailable(Unavailable):

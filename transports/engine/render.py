@@ -9,7 +9,6 @@ import msgspec
 
 from octonet.kernel.errors import (
     Fault,
-    InFlight,
     Invalid,
     Kind,
     OctonetError,
@@ -91,8 +90,10 @@ def refusal(problem: OctonetError) -> Reply:
     headers: Mapping[str, str] = {}
     if isinstance(problem, Refused):
         headers = problem.headers
-    elif problem.kind is Kind.UNAVAILABLE or problem.code == InFlight.default_code:
-        headers = {"Retry-After": "1"}
+    elif problem.kind is Kind.UNAUTHENTICATED:
+        headers = {"WWW-Authenticate": 'Bearer realm="octonet"'}
+    elif problem.retry_after:
+        headers = {"Retry-After": str(problem.retry_after)}
     return Reply(error(problem), status_of(problem), headers)
 
 

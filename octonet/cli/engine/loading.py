@@ -34,7 +34,7 @@ class Loader:
     """Loads one file. Rejected lines go to standard error, the first twenty of them in full."""
 
     def __init__(self, node: Node, project: ProjectName, entity: str, quiet: bool = False) -> None:
-        schema = node.gateway.enter(project, insider("cli")).schemas.find(entity)
+        schema = node.schemas(project).find(entity)
         if schema is None:
             raise NotFound(f"there is no entity {entity!r}", code="ENTITY_NOT_FOUND")
         self._node = node

@@ -26,7 +26,8 @@ def test_any_scope_may_be_granted() -> None:
 
 
 def test_a_rate_limit_beside_the_scopes_is_no_scope() -> None:
-    assert parse({"scopes": {"projects": ["a"]}, "rateLimit": 500}) == Permissions({"projects": frozenset(["a"])})
+    assert parse({"scopes": {"projects": ["a"]}, "rateLimit": 500}) == Permissions({"projects": frozenset(["a"])}, 500)
+    assert parse({"projects": ["a"]}).daily == 0
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,8 @@ def test_a_rate_limit_beside_the_scopes_is_no_scope() -> None:
         ({"scopes": {"projects": "shop"}}, "$.permissions.scopes.projects"),
         ({"scopes": {"projects": [1]}}, "$.permissions.scopes.projects"),
         ({"operations": {"read": True}}, "$.permissions.scopes.operations"),
+        ({"operations": ["read"], "rateLimit": 0}, "$.permissions.rateLimit"),
+        ({"operations": ["read"], "rateLimit": "many"}, "$.permissions.rateLimit"),
     ],
 )
 def test_what_is_neither_is_refused_by_path(given: object, path: str) -> None:

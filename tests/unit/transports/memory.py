@@ -19,7 +19,7 @@ from octonet.kernel.filter import Filter, Options
 from octonet.kernel.filter_match import matches
 from octonet.kernel.ids import DEFAULT_PROJECT, CommandId, EntityId, ProjectName, Row
 from octonet.kernel.log import Batch, Decision, Entry, Outcome, Recorded, Verdict
-from octonet.kernel.operation import Family, Limits, Moment, Operation, Request
+from octonet.kernel.operation import Limits, Moment, Operation, Request
 from octonet.kernel.position import Position, Positions
 from octonet.kernel.schema import EntitySchema, Relation, Schemas
 from octonet.kernel.storage import Checkpoint, Page, Stored
@@ -209,7 +209,7 @@ class MemoryGateway:
     def recognise(self, caller: Caller) -> Visitor:
         return Visitor(INSIDER, caller.actor)
 
-    def enter(self, name: ProjectName, visitor: Visitor, family: Family = Family.READ) -> MemoryProject:
+    async def enter(self, name: ProjectName, visitor: Visitor) -> MemoryProject:
         return self.project(name)
 
     def prepare(self, name: ProjectName, request: Request, visitor: Visitor) -> None:

@@ -1,0 +1,53 @@
+"""Where the uses of keys are kept: one row for each key and day in the system project."""
+
+from __future__ import annotations
+
+import msgspec
+
+from octonet.access.gate import insider
+from octonet.access.usage import ENTITY, Use
+from octonet.gateway import Gateway, Written
+from octonet.kernel.errors import Conflict, NotFound
+from octonet.kernel.ids import SYSTEM_PROJECT, Row
+from octonet.kernel.instant import iso
+from octonet.kernel.operation import Request
+
+
+class UsageStore:
+    """Keeps them; the methods are what `octonet.access` asks for."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._by = insider("usage")
+
+    async def write(self, key: str, day: str, use: Use) -> None:
+        """Add to the uses of a key on a day, and tell of the last one."""
+        row = await self._add(key, day, "count", use.count)
+        last: Row = {"lastUsedAt": iso(use.at), "lastIp": use.address}
+        await self._run(Request("update", ENTITY, row["id"], data=last))
+
+    async def take(self, key: str, day: str, count: int) -> int:
+        """Add to what was taken of its stock; returns all that was taken by now."""
+        taken = (await self._add(key, day, "taken", count))["taken"]
+        assert isinstance(taken, int)
+        return taken
+
+    async def _add(self, key: str, day: str, field: str, amount: int) -> Row:
+        id = f"{key}.{day}"
+        while True:
+            try:
+                return await self._run(Request("increment", ENTITY, id, field=field, amount=amount))
+            except NotFound:
+                try:
+                    row: Row = {"id": id, "key": key, "day": day, field: amount}
+                    return await self._run(Request("create", ENTITY, data=row))
+                except Conflict:
+                    # Another process was first.
+                    continue
+
+    async def _run(self, request: Request) -> Row:
+        done = await self._gateway.execute(SYSTEM_PROJECT, request, self._by)
+        assert isinstance(done, Written)
+        assert done.data is not None
+        row: Row = msgspec.json.decode(done.data)
+        return row
