@@ -19,6 +19,8 @@ from jetstream.workers import Workers
 from octonet.access.gate import OPEN, Gate
 from octonet.access.key_ring import KeyRing
 from octonet.access.keys import Scheme
+from octonet.access.permissions import PROJECTS
+from octonet.access.principal import Visitor
 from octonet.access.quota import Quota
 from octonet.access.revocations import Revocations
 from octonet.access.sealing import derived, project_key
@@ -27,20 +29,21 @@ from octonet.access.usage import Usage
 from octonet.admin.api_keys import ApiKeys
 from octonet.admin.bootstrap import Admin, bootstrap
 from octonet.admin.door import Office
+from octonet.admin.scopes import Scopes
 from octonet.admin.usage_store import UsageStore
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
 from octonet.gateway import Gateway
 from octonet.kernel.catalog import names
 from octonet.kernel.errors import Invalid, OctonetError, StorageUnavailable, Unavailable
-from octonet.kernel.ids import DEFAULT_PROJECT, SYSTEM_PROJECT, ProjectName
+from octonet.kernel.ids import DEFAULT_PROJECT, SYSTEM_PROJECT, ProjectName, is_private
 from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import Strategy
 from octonet.project import Projects
 from octonet.project_files import load_projects
 from octonet.projects_tree import ProjectSettings
 from octonet.served import Served, Surroundings, now, open_database
-from octonet.transport import HttpSettings, HttpTransport, load
+from octonet.transport import HttpSettings, HttpTransport, Incoming, load
 from octonet.worker import Worker
 from projections import QUERIES
 from transports.engine.caller import visitor
@@ -130,7 +133,15 @@ class Node:
     def office(self) -> Office:
         """The doors for those who see to keys."""
         assert self.api_keys is not None
-        return Office(self.api_keys, self._tickets(), lambda incoming: visitor(self.gateway, incoming, "admin"), now)
+        scopes = Scopes(self.gateway, {PROJECTS: self._project_names})
+
+        async def let_in(incoming: Incoming) -> Visitor:
+            return await visitor(self.gateway, incoming, "admin")
+
+        return Office(self.api_keys, scopes, self._tickets(), let_in, now)
+
+    def _project_names(self) -> list[str]:
+        return [name for name in self._served if not is_private(name)]
 
     async def bootstrap(self) -> str | None:
         """Make what every installation begins with, as far as it is missing; returns the key that everybody may read

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from octonet.access import keys, permissions
 from octonet.access.principal import INSIDER, Visitor
 from octonet.gateway import Gateway, Read, Written
 from octonet.kernel.errors import NotFound, validation
-from octonet.kernel.ids import SYSTEM_PROJECT, Row
+from octonet.kernel.ids import SYSTEM_PROJECT, JsonValue, Row
+from octonet.kernel.instant import iso
 from octonet.kernel.operation import Raw, Request
 
 _ENTITY = "ApiKey"
@@ -35,6 +38,12 @@ class Change(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
     permissions: dict[str, Raw] | msgspec.UnsetType = msgspec.UNSET
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
     expires_at: str | None | msgspec.UnsetType = msgspec.UNSET
+
+
+class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a key is replaced. `overlap`: seconds that the old one still opens what it opened."""
+
+    overlap: Annotated[int, msgspec.Meta(ge=0)] = 3600
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -98,6 +107,24 @@ class ApiKeys:
         """From now on it opens nothing, anywhere."""
         return await self.change(by, key, Change(enabled=False))
 
+    async def rotate(self, by: Visitor, key: str, overlap: int, now: int) -> Issued:
+        """Make a key like this one, which ends `overlap` seconds after `now` (milliseconds since 1970), or sooner where
+        it would have. Raises `NotFound`."""
+        found = await self._run(by, Request("findById", _ENTITY, key))
+        assert isinstance(found, Read)
+        row = found.answer.row
+        if row is None or not row["enabled"]:
+            raise NotFound("there is no such key", code="NOT_FOUND")
+        granted, account, label = row["permissions"], row["account"], row["label"]
+        assert isinstance(granted, dict)
+        environment = keys.Environment(key.split("_")[1])
+        wish = Wish(str(label), dict(granted), environment, _text(row["expiresAt"]), _text(account))
+        made = await self.issue(by, wish)
+        end = iso(now + overlap * 1000)
+        if row["expiresAt"] is None or str(row["expiresAt"]) > end:
+            await self.change(by, key, Change(expires_at=end))
+        return made
+
     async def _run(self, by: Visitor, request: Request) -> Read | Written:
         return await self._gateway.execute(SYSTEM_PROJECT, request, Visitor(INSIDER, by.actor))
 
@@ -105,6 +132,10 @@ class ApiKeys:
 def _check_label(label: str) -> None:
     if not 1 <= len(label.strip()) <= _LONGEST_LABEL:
         raise validation("$.label", f"must have 1 to {_LONGEST_LABEL} characters")
+
+
+def _text(value: JsonValue) -> str | None:
+    return None if value is None else str(value)
 
 
 def _shown(row: Row) -> Row:

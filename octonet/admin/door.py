@@ -11,7 +11,8 @@ import msgspec
 from octonet.access.permissions import EVERYTHING, OPERATIONS, PROJECTS
 from octonet.access.principal import Visitor
 from octonet.access.tickets import LIFE, Tickets
-from octonet.admin.api_keys import ApiKeys, Change, Wish
+from octonet.admin.api_keys import ApiKeys, Change, Issued, Rotation, Wish
+from octonet.admin.scopes import Scope, Scopes, Value
 from octonet.kernel.errors import NotFound, invalid
 from octonet.kernel.instant import iso
 from octonet.kernel.operation import Family
@@ -29,15 +30,23 @@ _SERVER_WIDE: Final = {OPERATIONS: Family.ADMIN.value, PROJECTS: EVERYTHING}
 class Office:
     """The doors of the office. `let_in` is the gate's; `now` tells milliseconds since 1970."""
 
-    def __init__(self, api_keys: ApiKeys, tickets: Tickets, let_in: LetIn, now: Callable[[], int]) -> None:
+    def __init__(
+        self, api_keys: ApiKeys, scopes: Scopes, tickets: Tickets, let_in: LetIn, now: Callable[[], int]
+    ) -> None:
         self._api_keys = api_keys
+        self._scopes = scopes
         self._tickets = tickets
         self._let_in = let_in
         self._now = now
 
     def mount(self) -> Mapping[str, HttpDoor]:
         """Path prefix → door."""
-        return {"/api/api-keys": self.keys, "/api/auth/verify": self.verify, "/api/auth/ticket": self.ticket}
+        return {
+            "/api/api-keys": self.keys,
+            "/api/api-keys/scopes": self.scopes,
+            "/api/auth/verify": self.verify,
+            "/api/auth/ticket": self.ticket,
+        }
 
     async def verify(self, incoming: Incoming) -> Reply:
         """What the key that is shown may do."""
@@ -59,25 +68,56 @@ class Office:
         """Issue, list, change, revoke."""
         by = await self._let_in(incoming)
         by.principal.check_scopes(_SERVER_WIDE)
-        key = incoming.below.strip("/")
-        if not key:
-            _only(incoming, "GET", "POST")
-            return await self._issue(incoming, by) if incoming.method == "POST" else await self._every(by)
-        if "/" in key:
-            raise NotFound(f"nothing is served at {incoming.target[:200]!r}")
-        _only(incoming, "PUT", "DELETE")
-        if incoming.method == "DELETE":
-            return _ok(await self._api_keys.revoke(by, key))
-        return _ok(await self._api_keys.change(by, key, _body(incoming, Change)))
+        match incoming.below.strip("/").split("/"):
+            case [""]:
+                _only(incoming, "GET", "POST")
+                return await self._issue(incoming, by) if incoming.method == "POST" else await self._every(by)
+            case [key]:
+                _only(incoming, "PUT", "DELETE")
+                if incoming.method == "DELETE":
+                    return _ok(await self._api_keys.revoke(by, key))
+                return _ok(await self._api_keys.change(by, key, _body(incoming, Change)))
+            case [key, "rotate"]:
+                _only(incoming, "POST")
+                return _issued(await self._api_keys.rotate(by, key, _body(incoming, Rotation).overlap, self._now()))
+            case _:
+                raise _nowhere(incoming)
+
+    async def scopes(self, incoming: Incoming) -> Reply:
+        """What may be named in a key's permissions."""
+        by = await self._let_in(incoming)
+        by.principal.check_scopes(_SERVER_WIDE)
+        match incoming.below.strip("/").split("/"):
+            case [""]:
+                _only(incoming, "GET", "POST")
+                if incoming.method == "POST":
+                    return _ok(await self._scopes.register(by, _body(incoming, Scope)), HTTPStatus.CREATED)
+                return _ok(await self._scopes.every(by))
+            case [scope, "values"]:
+                _only(incoming, "PUT", "DELETE")
+                value = _body(incoming, Value)
+                if incoming.method == "PUT":
+                    return _ok(await self._scopes.put(by, scope, value))
+                await self._scopes.remove(by, scope, value.value)
+                return _ok(True)
+            case _:
+                raise _nowhere(incoming)
 
     async def _every(self, by: Visitor) -> Reply:
         rows = await self._api_keys.every(by)
         return _ok(rows, metadata={"count": len(rows)})
 
     async def _issue(self, incoming: Incoming, by: Visitor) -> Reply:
-        made = await self._api_keys.issue(by, _body(incoming, Wish))
-        # The only time that anybody sees it.
-        return _ok({**made.row, "apiKey": made.text}, HTTPStatus.CREATED)
+        return _issued(await self._api_keys.issue(by, _body(incoming, Wish)))
+
+
+def _issued(made: Issued) -> Reply:
+    # The only time that anybody sees the key.
+    return _ok({**made.row, "apiKey": made.text}, HTTPStatus.CREATED)
+
+
+def _nowhere(incoming: Incoming) -> NotFound:
+    return NotFound(f"nothing is served at {incoming.target[:200]!r}")
 
 
 def _only(incoming: Incoming, *methods: str) -> None:

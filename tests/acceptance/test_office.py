@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Iterator
@@ -133,3 +134,45 @@ def test_the_first_start_makes_what_the_reference_has_and_shows_one_key_once(tmp
         assert server.stop() == 0
         assert "sk_live_" not in server.log()
     assert [len(lines) for lines in shown] == [1, 0]
+
+
+async def test_a_rotated_key_is_replaced_by_one_like_it_and_ends_after_the_overlap(server: Server, office: str) -> None:
+    _, made = await _ask(server, office, "POST", "/api/api-keys", FINE)
+    old = made["data"]["apiKey"]
+    status, rotated = await _ask(server, office, "POST", f"/api/api-keys/{old[:20]}/rotate", {"overlap": 2})
+    new = rotated["data"]["apiKey"]
+    assert (status, rotated["data"]["permissions"], rotated["data"]["label"]) == (201, FINE["permissions"], "fine")
+    assert [(await _ask(server, key, "GET", "/api/v1/tags"))[0] for key in (old, new)] == [200, 200]
+    async with asyncio.timeout(20):
+        while (await _ask(server, old, "GET", "/api/v1/tags"))[0] != 401:
+            await asyncio.sleep(0.1)
+    assert (await _ask(server, new, "GET", "/api/v1/tags"))[0] == 200
+    for path, body, status in (
+        ("nobody/rotate", {}, 404),
+        (f"{old[:20]}/rotate", {"overlap": -1}, 400),
+        (f"{office[:20]}/rotate", {"lap": 1}, 400),
+    ):
+        assert (await _ask(server, office, "POST", f"/api/api-keys/{path}", body))[0] == status
+
+
+async def test_scopes_are_registered_by_their_owners_and_anybody_may_add_more(server: Server, office: str) -> None:
+    path = "/api/api-keys/scopes"
+    scopes = {scope["name"]: scope for scope in (await _ask(server, office, "GET", path))[1]["data"]}
+    told = {name: [value["value"] for value in scope["values"]] for name, scope in scopes.items()}
+    assert told["operations"] == ["read", "write", "admin"]
+    assert told["projects"] == ["default"]
+    assert len(told["transports"]) == 11
+    assert (await _ask(server, office, "POST", path, {"name": "regions", "label": "Regions"}))[0] == 201
+    assert (await _ask(server, office, "POST", path, {"name": "regions", "label": "Again"}))[0] == 409
+    assert (await _ask(server, office, "POST", path, {"name": "no name", "label": "x"}))[0] == 422
+    for order, value in ((2, "us"), (1, "eu")):
+        body = {"value": value, "sortOrder": order}
+        assert (await _ask(server, office, "PUT", f"{path}/regions/values", body))[0] == 200
+    assert (await _ask(server, office, "PUT", f"{path}/regions/values", {"value": "eu", "label": "Europe"}))[0] == 200
+    assert (await _ask(server, office, "DELETE", f"{path}/regions/values", {"value": "us"}))[0] == 200
+    assert (await _ask(server, office, "DELETE", f"{path}/regions/values", {"value": "us"}))[0] == 404
+    assert (await _ask(server, office, "PUT", f"{path}/nothing/values", {"value": "x"}))[0] == 404
+    assert (await _ask(server, office, "PUT", f"{path}/projects/values", {"value": "x"}))[0] == 409
+    found = (await _ask(server, office, "GET", path))[1]["data"]
+    [regions] = [scope["values"] for scope in found if scope["name"] == "regions"]
+    assert [(value["value"], value["label"]) for value in regions] == [("eu", "Europe")]
