@@ -104,7 +104,7 @@ class Node:
             usage = self._gate.usage = Usage(store.write, now)
             self._gate.quota = Quota(store.take, now)
             hearing = Revocations(lambda: self._projects.get(SYSTEM_PROJECT).hub, self._ring)
-            self._housekeeping = [asyncio.create_task(work) for work in (hearing.run(), usage.run())]
+            self._housekeeping = [asyncio.create_task(work) for work in (hearing.run(), self._ring.run(), usage.run())]
 
     def _key_ring(self) -> KeyRing | None:
         """None where keys are not looked at."""

@@ -31,6 +31,8 @@ from octonet.kernel.storage import Source, Stored
 _MOST: Final = 20_000
 _KEPT: Final = 60.0
 """Seconds; a fact drops a key at once, this bounds what a lost fact could do."""
+_LOOK: Final = 1.0
+"""Seconds between two looks for keys that expired."""
 _MOST_SLOW: Final = 32
 """Verifications by bcrypt that may wait for the one thread that makes them."""
 _ATTEMPTS: Final = 200
@@ -137,6 +139,15 @@ class KeyRing:
         self._changes += 1
         self._kept.clear()
 
+    async def run(self) -> None:
+        """Tell whoever is connected under a key that it expired, for ever."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            now = self._now()
+            for principal in list(self._live):
+                if 0 < principal.expires <= now and not principal.revoked:
+                    principal.revoke()
+
     def close(self) -> None:
         """Verify nothing more."""
         self._slow.shutdown(wait=False, cancel_futures=True)
@@ -154,9 +165,6 @@ class KeyRing:
                 break
         if principal is not None:
             self._live.add(principal)
-            if principal.expires:
-                # Whoever is connected under it is told, too.
-                self._loop.call_later((principal.expires - self._now()) / 1000, _expire, weakref.ref(principal))
         return principal
 
     def _keep(self, mark: bytes, principal: Principal | None) -> Principal | None:
@@ -209,12 +217,6 @@ class KeyRing:
 
     def _mark(self, text: str) -> bytes:
         return blake2b(text.encode("utf-8", "surrogateescape"), key=self._secret, digest_size=16).digest()
-
-
-def _expire(which: weakref.ref[Principal]) -> None:
-    principal = which()
-    if principal is not None:
-        principal.revoke()
 
 
 def _granted(row: Row) -> permissions.Permissions:

@@ -148,6 +148,23 @@ async def test_no_door_leads_to_the_system_project(site: Site, path: str, header
         assert reply.status == 404
 
 
+async def test_an_address_and_a_header_that_name_different_projects_are_refused(site: Site) -> None:
+    narrow = site.key(projects=["default"])
+    async with aiohttp.ClientSession(site.server.url) as session:
+        for key in (narrow, site.office):
+            for path, other in (
+                ("/other/api/v1/Tag", "default"),
+                ("/other/events", "default"),
+                ("/api/v1/Tag?project=other", "default"),
+            ):
+                async with session.get(path, headers={"X-API-Key": key, "X-Project": other}) as reply:
+                    assert (reply.status, (await reply.json())["error"]["code"]) == (400, "PROJECT_CONFLICT")
+        # Named one way, it is that project that the key must open.
+        for path, headers in (("/other/api/v1/Tag", {}), ("/api/v1/Tag", {"X-Project": "other"})):
+            async with session.get(path, headers={"X-API-Key": narrow, **headers}) as reply:
+                assert reply.status == 403
+
+
 async def test_a_key_may_come_as_bearer_and_never_in_the_address(site: Site) -> None:
     async with aiohttp.ClientSession(site.server.url) as session:
         async with session.get("/api/auth/verify", headers={"Authorization": f"Bearer {site.office}"}) as reply:

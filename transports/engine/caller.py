@@ -7,8 +7,8 @@ from functools import lru_cache
 from octonet.access.principal import Caller, Visitor
 from octonet.gateway import Gateway
 from octonet.kernel.envelope import Actor
-from octonet.kernel.errors import NotFound
-from octonet.kernel.ids import ProjectName, is_private
+from octonet.kernel.errors import NotFound, invalid
+from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName, is_private
 from octonet.transport import Incoming
 
 _LONGEST = 128
@@ -17,12 +17,17 @@ _TOLD = ("x-correlation-id", "x-request-id", "traceparent")
 
 
 def project_of(incoming: Incoming, asked: str | None = None) -> ProjectName:
-    """The project that a request is about: the header wins over the query string (`asked`), that over the path.
+    """The project that a request is about, as the header, the query string (`asked`) or the path name it.
 
-    Raises `NotFound` with code UNKNOWN_PROJECT for private projects; whether any other exists, the gateway says.
+    Raises `Invalid` with code PROJECT_CONFLICT when two of them name different ones, `NotFound` with code
+    UNKNOWN_PROJECT for private projects; whether any other exists, the gateway says.
     """
-    named = incoming.headers.get("x-project", asked)
-    project = incoming.project if named is None else ProjectName(named)
+    named = {name for name in (incoming.headers.get("x-project"), asked) if name is not None}
+    if incoming.project != DEFAULT_PROJECT:
+        named.add(incoming.project)
+    if len(named) > 1:
+        raise invalid("X-Project", "and the address name different projects", code="PROJECT_CONFLICT")
+    project = ProjectName(named.pop()) if named else incoming.project
     if is_private(project):
         raise NotFound(f"no project is called {project!r}", code="UNKNOWN_PROJECT")
     return project
