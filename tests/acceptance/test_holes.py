@@ -1,0 +1,179 @@
+"""The holes of the predecessor, tried one by one: what once let somebody in lets nobody in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+
+from tests.running import Server
+
+USER = {
+    "name": "User",
+    "collection": "users",
+    "fields": {"email": {"type": "string", "unique": True}, "password": {"type": "string"}},
+}
+OUTSIDE = (401, 403, 404, 405)
+
+ADMINISTRATION = [
+    ("POST", "/api/upload-schemas", {"zip": "UEsDBA=="}),
+    ("POST", "/api/upload-schemas-json", {"schemas": [USER]}),
+    ("POST", "/api/scan-schemas", {"path": "/etc"}),
+    ("POST", "/api/generate-schemas", {"path": "/etc"}),
+    ("GET", "/api/config-tree", None),
+    ("POST", "/api/config-tree", {"key": "projects.__proto__.x", "value": "1"}),
+    ("POST", "/api/import-config", {"env": {"PATH": "/\nX=1"}}),
+    ("GET", "/api/live-log", None),
+    ("POST", "/api/projects", {"name": "../../etc/x", "dialect": "sqlite", "uri": "sqlite:////etc/x.db"}),
+    ("PUT", "/api/projects/default", {"__proto__": {"x": 1}}),
+    ("DELETE", "/api/projects/default?deleteDb=true&deleteSchema=true", None),
+    ("POST", "/api/test-connection", {"dialect": "postgres", "uri": "postgresql://169.254.169.254/x"}),
+    ("POST", "/api/create-database", {"name": 'x"; DROP TABLE users; --'}),
+    ("POST", "/api/change-dialect", {"dialect": "sqlite", "uri": "sqlite:///x.db"}),
+    ("POST", "/api/truncate-tables", {"confirm": True}),
+    ("POST", "/api/drop-tables", {"confirm": True, "all": True}),
+    ("POST", "/api/unload-schemas", {}),
+    ("POST", "/api/reload-config", {}),
+    ("POST", "/api/reconnect", {}),
+    ("POST", "/api/restart", {}),
+    ("POST", "/api/nats/call", {"entity": "User", "op": "findAll"}),
+    ("GET", "/arrow/flights", None),
+    ("POST", "/arrow/query/User", {}),
+    ("POST", "/api/mcp-agent/call", {"tool": "user_find_all"}),
+    ("POST", "/graphql", {"query": "{ users { email } }"}),
+    ("GET", "/rpc", None),
+    ("POST", "/rpc", {"jsonrpc": "2.0", "method": "User.findAll", "id": 1}),
+    ("GET", "/trpc/User.findAll", None),
+    ("GET", "/odata/$metadata", None),
+    ("GET", "/odata/Users", None),
+    ("GET", "/api/grpc/proto", None),
+    ("GET", "/api/replicas/rules", None),
+    ("POST", "/api/projects/default/replicas", {"name": "x", "dialect": "sqlite", "uri": "x"}),
+    ("GET", "/api/performance", None),
+    ("GET", "/_admin/", None),
+    ("GET", "/api/api-keys", None),
+    ("POST", "/api/api-keys", {"label": "mine", "permissions": {"projects": "*", "operations": "*"}}),
+    ("POST", "/api/api-keys/scopes", {"name": "x", "label": "x"}),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("holes")
+    schemas = directory / "schemas.json"
+    schemas.write_text(json.dumps([USER]))
+    with Server(directory / "data", schemas, OCTONET_OPEN_MODE="") as found:
+        yield found
+
+
+def _issue(server: Server, *arguments: str) -> str:
+    made = server.launch("keys", "issue", "k", *arguments)
+    line = made.output.until(lambda line: line.startswith("sk_"), 30)
+    assert made.reap() == 0
+    assert line is not None
+    return line.strip()
+
+
+@pytest.fixture(scope="module")
+def reader(server: Server) -> str:
+    return _issue(server, "--operations", "read")
+
+
+@pytest.fixture(scope="module")
+def writer(server: Server) -> str:
+    return _issue(server, "--operations", "read,write")
+
+
+async def _ask(server: Server, method: str, path: str, body: Any = None, key: str = "", **more: str) -> Any:
+    headers = ({"X-API-Key": key} if key else {}) | more
+    async with (
+        aiohttp.ClientSession(server.url) as session,
+        session.request(method, path, json=body, headers=headers) as reply,
+    ):
+        return reply.status, reply.headers, await reply.text()
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ADMINISTRATION, ids=[f"{m} {p}" for m, p, _ in ADMINISTRATION])
+async def test_nobody_administers_without_an_administrators_key(
+    server: Server, writer: str, method: str, path: str, body: Any
+) -> None:
+    for key in ("", writer):
+        for prefix in ("", "/default"):
+            status, _, _ = await _ask(server, method, prefix + path, body, key)
+            assert status in OUTSIDE, (prefix, key)
+
+
+async def test_a_reader_changes_nothing(server: Server, reader: str, writer: str) -> None:
+    status, _, text = await _ask(server, "POST", "/api/v1/User", {"email": "a@x.org"}, writer)
+    assert status == 201
+    id = json.loads(text)["data"]["id"]
+    for method, path, body in (
+        ("POST", "/api/v1/User", {"email": "b@x.org"}),
+        ("PUT", f"/api/v1/User/{id}", {"email": "c@x.org"}),
+        ("DELETE", f"/api/v1/User/{id}", None),
+        ("PUT", "/api/v1/User/bulk", {"filter": {"email": "a@x.org"}, "data": {"email": "d@x.org"}}),
+        ("POST", "/api/v1/User/upsert", {"filter": {"email": "a@x.org"}, "data": {"email": "e@x.org"}}),
+        ("POST", f"/api/v1/User/{id}/increment", {"field": "email", "amount": 1}),
+        ("POST", f"/api/v1/User/{id}/addToSet", {"field": "email", "value": 1}),
+        ("POST", f"/api/v1/User/{id}/pull", {"field": "email", "value": 1}),
+    ):
+        assert (await _ask(server, method, path, body, reader))[0] == 403
+    # To empty a table is for administrators: a writer may not.
+    status, _, _ = await _ask(server, "DELETE", "/api/v1/User/bulk", {"filter": {}, "options": {"all": True}}, writer)
+    assert status == 403
+    assert json.loads((await _ask(server, "GET", f"/api/v1/User/{id}", None, reader))[2])["data"]["email"] == "a@x.org"
+
+
+@pytest.mark.parametrize("entity", ["ApiKey", "Account", "Role", "Permission", "ApiKeyScope", "api_keys", "accounts"])
+async def test_no_data_door_reaches_what_decides_who_may_do_what(server: Server, writer: str, entity: str) -> None:
+    for method, body in (("GET", None), ("POST", {"label": "x"})):
+        status, _, text = await _ask(server, method, f"/api/v1/{entity}", body, writer)
+        assert (status, json.loads(text)["error"]["code"]) == (404, "ENTITY_NOT_FOUND")
+
+
+async def test_an_entity_called_user_is_the_tenants_own(server: Server, reader: str, writer: str) -> None:
+    assert (await _ask(server, "POST", "/api/v1/User", {"email": "own@x.org"}, writer))[0] == 201
+    found = json.loads((await _ask(server, "GET", "/api/v1/User?limit=1000", None, reader))[2])["data"]
+    assert all(set(row) == {"id", "email"} for row in found)
+
+
+async def test_a_socket_without_a_key_does_not_open(server: Server) -> None:
+    async with aiohttp.ClientSession(server.url) as session:
+        for path in ("/ws", "/default/ws", "/ws?apikey=x", "/ws?events=none"):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await session.ws_connect(path)
+            assert refused.value.status in (400, 401, 404)
+
+
+async def test_no_origin_is_granted_anything_that_was_not_configured(server: Server, reader: str) -> None:
+    for method in ("GET", "OPTIONS"):
+        _, headers, _ = await _ask(server, method, "/api/v1/User", None, reader, Origin="https://evil.example")
+        assert not [name for name in headers if name.lower().startswith("access-control")]
+
+
+async def test_what_a_client_sent_comes_back_as_json_and_is_not_sniffed(server: Server, reader: str) -> None:
+    _, headers, text = await _ask(server, "GET", "/api/v1/<script>alert(1)</script>", None, reader)
+    assert headers["Content-Type"].startswith("application/json")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert json.loads(text)["status"] == "error"
+
+
+@pytest.mark.parametrize("member", ["__proto__", "constructor", "$where", "email); DROP TABLE users; --"])
+async def test_a_member_that_is_no_field_is_refused(server: Server, writer: str, member: str) -> None:
+    status, _, _ = await _ask(server, "POST", "/api/v1/User", {member: {"x": 1}}, writer)
+    assert status == 422
+    where = quote(json.dumps({member: 1}))
+    status, _, _ = await _ask(server, "GET", f"/api/v1/User?filter={where}", None, writer)
+    assert status == 400
+
+
+async def test_keys_are_neither_logged_nor_shown_again(server: Server, reader: str, writer: str) -> None:
+    for key in (reader, writer):
+        await _ask(server, "GET", f"/api/v1/User?apikey={key}")
+        await _ask(server, "GET", "/nowhere", None, key)
+        assert key not in server.log()
+        assert key[20:] not in server.log()
