@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import secrets
@@ -16,44 +15,28 @@ from jetstream.endpoint import Endpoint
 from jetstream.owners import Owners
 from jetstream.topology import StreamLimits, ensure_shared
 from jetstream.workers import Workers
-from octonet.access.gate import OPEN, Gate
-from octonet.access.key_ring import KeyRing
-from octonet.access.keys import Scheme
-from octonet.access.permissions import PROJECTS
-from octonet.access.principal import Visitor
-from octonet.access.quota import Quota
-from octonet.access.revocations import Revocations
-from octonet.access.sealing import derived, project_key
-from octonet.access.tickets import Tickets
-from octonet.access.usage import Usage
-from octonet.admin.api_keys import ApiKeys
-from octonet.admin.bootstrap import Admin, bootstrap
-from octonet.admin.door import Office
-from octonet.admin.scopes import Scopes
-from octonet.admin.usage_store import UsageStore
+from octonet.access.gate import OPEN
 from octonet.config import Settings
-from octonet.data_directory import DataDirectory
 from octonet.gateway import Gateway
+from octonet.identity import Identity
 from octonet.kernel.catalog import names
 from octonet.kernel.errors import Invalid, OctonetError, StorageUnavailable, Unavailable
-from octonet.kernel.ids import DEFAULT_PROJECT, SYSTEM_PROJECT, ProjectName, is_private
+from octonet.kernel.ids import DEFAULT_PROJECT, SYSTEM_PROJECT, ProjectName
 from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import Strategy
 from octonet.project import Projects
 from octonet.project_files import load_projects
 from octonet.projects_tree import ProjectSettings
-from octonet.served import Served, Surroundings, now, open_database
-from octonet.transport import HttpSettings, HttpTransport, Incoming, load
+from octonet.served import Served, Surroundings, open_database
+from octonet.transport import HttpSettings, HttpTransport, load
 from octonet.worker import Worker
 from projections import QUERIES
-from transports.engine.caller import visitor
 from transports.engine.health import Health
 from transports.engine.http import HttpHost
 
 log = logging.getLogger("octonet")
 
 _LOOK = 0.02
-_LAST_USES = 1.0
 _AT_ONCE = 16
 """Projects that are opened at the same time."""
 _OWNED_WITHIN = 10.0
@@ -76,12 +59,11 @@ class Node:
         self._projects = Projects([])
         self._served = {project.name: Served(around, project, self._projects.put) for project in projects}
         self.doors: list[HttpTransport] = find_doors(settings)
-        self._ring = self._key_ring()
-        self._gate = OPEN if self._ring is None else Gate(self._ring)
-        self._housekeeping: list[asyncio.Task[None]] = []
-        self.gateway = Gateway(self._projects, COMMANDS, QUERIES, settings.command_timeout, gate=self._gate)
-        self.api_keys = None if self._ring is None else ApiKeys(self.gateway, self._pepper(), self._scheme())
+        system = next((project for project in projects if project.name == SYSTEM_PROJECT), None)
+        self.identity = None if system is None else Identity(settings, self._projects, system.schemas)
         """None where keys are not looked at."""
+        gate = OPEN if self.identity is None else self.identity.gate
+        self.gateway = Gateway(self._projects, COMMANDS, QUERIES, settings.command_timeout, gate=gate)
 
     async def open(self) -> None:
         """Set up streams, tables and lanes. Raises `OctonetError` with a sentence that says what to do."""
@@ -99,58 +81,8 @@ class Node:
         for found in await asyncio.gather(*map(one, self._served.values()), return_exceptions=True):
             if isinstance(found, BaseException):
                 raise found
-        if self._ring is not None:
-            store = UsageStore(self.gateway)
-            usage = self._gate.usage = Usage(store.write, now)
-            self._gate.quota = Quota(store.take, now)
-            hearing = Revocations(lambda: self._projects.get(SYSTEM_PROJECT).hub, self._ring)
-            self._housekeeping = [asyncio.create_task(work) for work in (hearing.run(), self._ring.run(), usage.run())]
-
-    def _key_ring(self) -> KeyRing | None:
-        """None where keys are not looked at."""
-        system = next((project for project in self._specified if project.name == SYSTEM_PROJECT), None)
-        if system is None:
-            return None
-        return KeyRing(
-            lambda: self._projects.get(SYSTEM_PROJECT).database, system.schemas, self._pepper(), self._tickets(), now
-        )
-
-    def _pepper(self) -> bytes:
-        return self._secret("pepper")
-
-    def _tickets(self) -> Tickets:
-        return Tickets(self._secret("tickets"))
-
-    def _secret(self, purpose: str) -> bytes:
-        return derived(project_key(DataDirectory(self._settings.data_dir).keys, SYSTEM_PROJECT), purpose)
-
-    def _scheme(self) -> Scheme:
-        try:
-            return Scheme(self._settings.key_hash)
-        except ValueError:
-            raise Invalid(f"OCTONET_KEY_HASH {self._settings.key_hash!r} is none of {', '.join(Scheme)}") from None
-
-    def office(self) -> Office:
-        """The doors for those who see to keys."""
-        assert self.api_keys is not None
-        scopes = Scopes(self.gateway, {PROJECTS: self._project_names})
-
-        async def let_in(incoming: Incoming) -> Visitor:
-            return await visitor(self.gateway, incoming, "admin")
-
-        return Office(self.api_keys, scopes, self._tickets(), let_in, now)
-
-    def _project_names(self) -> list[str]:
-        return [name for name in self._served if not is_private(name)]
-
-    async def bootstrap(self) -> str | None:
-        """Make what every installation begins with, as far as it is missing; returns the key that everybody may read
-        with when it was made just now."""
-        if self.api_keys is None:
-            return None
-        settings = self._settings
-        admin = Admin(settings.admin_email, settings.admin_password) if settings.admin_email else None
-        return await bootstrap(self.gateway, self.api_keys, admin)
+        if self.identity is not None:
+            self.identity.begin(self.gateway)
 
     def schemas(self, project: ProjectName) -> Schemas:
         """The entities of a project. Raises `NotFound` with code UNKNOWN_PROJECT."""
@@ -208,16 +140,8 @@ class Node:
 
     async def close(self) -> None:
         """Record what is queued, give up the lanes, release everything."""
-        for task in self._housekeeping:
-            task.cancel()
-        await asyncio.gather(*self._housekeeping, return_exceptions=True)
-        if self._gate.usage is not None and self._gate.quota is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_USES):
-                    await self._gate.usage.flush()
-                    await self._gate.quota.close()
-        if self._ring is not None:
-            self._ring.close()
+        if self.identity is not None:
+            await self.identity.close()
         await asyncio.gather(*(served.drain() for served in self._served.values()))
         if self._worker is not None:
             await self._worker.close()
@@ -240,9 +164,8 @@ class Doors:
         for door in node.doors:
             for prefix, handler in door.mount(node.gateway, _http_settings(settings, door)).items():
                 self._host.mount(prefix, handler)
-        if node.api_keys is not None:
-            office = node.office()
-            for prefix, handler in office.mount().items():
+        if node.identity is not None:
+            for prefix, handler in node.identity.office(node.gateway).mount().items():
                 self._host.mount(prefix, handler)
 
     async def open(self, host: str, port: int, shared: bool = False) -> int:

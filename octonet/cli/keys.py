@@ -62,9 +62,9 @@ async def _run(settings: Settings, started: broker.Started, arguments: argparse.
     node = await open_node(settings, started.ready(), started.ours, [system_project(settings)])
     try:
         await node.owned()
-        assert node.api_keys is not None
+        assert node.identity is not None
         work = {"issue": issue, "list": listing, "revoke": revoke}[arguments.what]
-        await work(node.api_keys, insider("cli"), arguments)
+        await work(node.identity.api_keys(node.gateway), insider("cli"), arguments)
     finally:
         await node.close()
     return 0

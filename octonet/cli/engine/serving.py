@@ -40,9 +40,7 @@ async def serve(
     try:
         if what.worker:
             await node.settled(stop)
-            if (public := await node.bootstrap()) is not None:
-                # To the operator's terminal, this once: a log keeps what it is told.
-                print(f"A key that may read the default project, shown this once:  {public}", flush=True)
+            await _bootstrap(node)
         doors = Doors(settings, node)
         port = await doors.open(settings.host, settings.port, what.shared_port)
         settle()
@@ -59,6 +57,13 @@ async def serve(
     finally:
         await node.close()
     return 0
+
+
+async def _bootstrap(node: Node) -> None:
+    public = None if node.identity is None else await node.identity.bootstrap(node.gateway)
+    if public is not None:
+        # To the operator's terminal, this once: a log keeps what it is told.
+        print(f"A key that may read the default project, shown this once:  {public}", flush=True)
 
 
 async def _seed_all(node: Node, what: Serving, seeded: Callable[[], None]) -> None:

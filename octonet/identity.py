@@ -1,0 +1,100 @@
+"""Identity, put together: the gate that keys are shown at, the office where they are made, what keeps both current."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from octonet.access.gate import Gate
+from octonet.access.key_ring import KeyRing
+from octonet.access.keys import Scheme
+from octonet.access.permissions import PROJECTS
+from octonet.access.principal import Visitor
+from octonet.access.quota import Quota
+from octonet.access.revocations import Revocations
+from octonet.access.sealing import derived, project_key
+from octonet.access.tickets import Tickets
+from octonet.access.usage import Usage
+from octonet.admin.api_keys import ApiKeys
+from octonet.admin.bootstrap import Admin, bootstrap
+from octonet.admin.door import Office
+from octonet.admin.scopes import Scopes
+from octonet.admin.usage_store import UsageStore
+from octonet.config import Settings
+from octonet.data_directory import DataDirectory
+from octonet.gateway import Gateway
+from octonet.kernel.errors import Invalid
+from octonet.kernel.ids import SYSTEM_PROJECT, is_private
+from octonet.kernel.schema import Schemas
+from octonet.project import Project, Projects
+from octonet.served import now
+from octonet.transport import Incoming
+from transports.engine.caller import visitor
+
+_LAST_USES = 1.0
+"""Seconds that the last uses of keys may take to be written."""
+
+
+class Identity:
+    """Who may do what, in one process. `schemas` are the system project's."""
+
+    def __init__(self, settings: Settings, projects: Projects, schemas: Schemas) -> None:
+        self._settings = settings
+        self._projects = projects
+        self._key = project_key(DataDirectory(settings.data_dir).keys, SYSTEM_PROJECT)
+        self._pepper, self._tickets = derived(self._key, "pepper"), Tickets(derived(self._key, "tickets"))
+        self._scheme = _scheme(settings)
+        self._ring = KeyRing(lambda: self._system.database, schemas, self._pepper, self._tickets, now)
+        self.gate = Gate(self._ring)
+        self._housekeeping: list[asyncio.Task[None]] = []
+
+    def begin(self, gateway: Gateway) -> None:
+        """Hear of revocations, count uses, from now on."""
+        store = UsageStore(gateway)
+        usage = self.gate.usage = Usage(store.write, now)
+        self.gate.quota = Quota(store.take, now)
+        revocations = Revocations(lambda: self._system.hub, self._ring)
+        self._housekeeping = [asyncio.create_task(work) for work in (revocations.run(), self._ring.run(), usage.run())]
+
+    def api_keys(self, gateway: Gateway) -> ApiKeys:
+        """How keys are issued, changed and revoked."""
+        return ApiKeys(gateway, self._pepper, self._scheme)
+
+    def office(self, gateway: Gateway) -> Office:
+        """The doors for those who see to keys."""
+        scopes = Scopes(gateway, {PROJECTS: lambda: [p.name for p in self._projects if not is_private(p.name)]})
+
+        async def let_in(incoming: Incoming) -> Visitor:
+            return await visitor(gateway, incoming, "admin")
+
+        return Office(self.api_keys(gateway), scopes, self._tickets, let_in, now)
+
+    async def bootstrap(self, gateway: Gateway) -> str | None:
+        """Make what every installation begins with, as far as it is missing; returns the key that everybody may read
+        with when it was made just now."""
+        settings = self._settings
+        admin = Admin(settings.admin_email, settings.admin_password) if settings.admin_email else None
+        return await bootstrap(gateway, self.api_keys(gateway), admin)
+
+    async def close(self) -> None:
+        """Write what was counted, give back what was not used."""
+        for task in self._housekeeping:
+            task.cancel()
+        await asyncio.gather(*self._housekeeping, return_exceptions=True)
+        if self.gate.usage is not None and self.gate.quota is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_USES):
+                    await self.gate.usage.flush()
+                    await self.gate.quota.close()
+        self._ring.close()
+
+    @property
+    def _system(self) -> Project:
+        return self._projects.get(SYSTEM_PROJECT)
+
+
+def _scheme(settings: Settings) -> Scheme:
+    try:
+        return Scheme(settings.key_hash)
+    except ValueError:
+        raise Invalid(f"OCTONET_KEY_HASH {settings.key_hash!r} is none of {', '.join(Scheme)}") from None
