@@ -55,6 +55,7 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
 
 async def _work(settings: Settings, started: broker.Started, wanted: str) -> int:
     from octonet.app import open_node  # noqa: PLC0415
+    from octonet.cli.engine.first_start import first_start  # noqa: PLC0415
     from octonet.cli.engine.loop import stop_signals  # noqa: PLC0415
     from octonet.project_files import choose, load_projects  # noqa: PLC0415
 
@@ -65,11 +66,13 @@ async def _work(settings: Settings, started: broker.Started, wanted: str) -> int
     watching = asyncio.create_task(started.watch())
     many = len(names) > 1
     print(f"standing by for {f'{len(names)} lanes' if many else 'the lane'}", flush=True)
-    telling = asyncio.create_task(_tell(node, names, many))
+    tasks = [asyncio.create_task(work) for work in (_tell(node, names, many), first_start(node))]
     try:
         await stop.wait()
     finally:
-        telling.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await node.close()
         watching.cancel()
     return 0

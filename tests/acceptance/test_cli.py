@@ -188,11 +188,8 @@ def test_settings_cascade_from_files_to_environment_to_profile_to_flags(tmp_path
     assert found["log_level"] == "error"
 
 
-def test_serve_without_open_mode_says_so_and_ends(tmp_path: Path) -> None:
-    done = _run("serve", "--data-dir", str(tmp_path / "data"), "--schemas", str(SHOP), "--port", "0")
-    assert done.returncode == 1
-    assert "OCTONET_OPEN_MODE=true" in done.stderr
-    assert not (tmp_path / "data").exists()
+def test_open_mode_is_told_loudly(server: Server) -> None:
+    assert any(line.startswith("OPEN MODE: everyone") for line in server.process.output.seen)
 
 
 def test_a_second_server_on_the_same_data_is_refused_naming_the_first(server: Server) -> None:

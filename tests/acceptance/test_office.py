@@ -176,3 +176,18 @@ async def test_scopes_are_registered_by_their_owners_and_anybody_may_add_more(se
     found = (await _ask(server, office, "GET", path))[1]["data"]
     [regions] = [scope["values"] for scope in found if scope["name"] == "regions"]
     assert [(value["value"], value["label"]) for value in regions] == [("eu", "Europe")]
+
+
+async def test_a_worker_without_doors_begins_an_installation_too(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", SHOP, OCTONET_OPEN_MODE="")
+    worker = server.launch("work")
+    try:
+        line = await asyncio.to_thread(worker.output.until, lambda line: "sk_live_" in line, 30)
+        assert line is not None, server.log()
+        server.start("--no-worker")
+        key = line.split()[-1]
+        assert (await _ask(server, key, "GET", "/api/v1/tags"))[0] == 200
+        assert (await _ask(server, key, "POST", "/api/v1/tags", {"label": "x"}))[0] == 403
+        assert server.stop() == 0
+    finally:
+        assert worker.stop() == 0

@@ -10,11 +10,13 @@ import msgspec
 
 from jetstream.endpoint import Endpoint
 from octonet.app import Doors, Node, open_node
+from octonet.cli.engine.first_start import first_start
 from octonet.cli.engine.loop import settle, stop_signals
 from octonet.cli.engine.seeding import seed
 from octonet.config import Settings
 from octonet.projects_tree import ProjectSettings
 
+_BEGIN_WITHIN = 5.0
 _GRACE = 4.5
 """Seconds that requests under way get at the end; what follows takes as long at most, and both ten together."""
 
@@ -37,10 +39,12 @@ async def serve(
     settings = what.settings
     stop = stop_signals()
     node = await open_node(settings, endpoint, what.worker, what.projects, what.migrates)
+    beginning = asyncio.create_task(first_start(node) if what.worker else asyncio.sleep(0))
     try:
         if what.worker:
             await node.settled(stop)
-            await _bootstrap(node)
+            # Done before anybody can ask, unless something it needs is away.
+            await asyncio.wait({beginning}, timeout=_BEGIN_WITHIN)
         doors = Doors(settings, node)
         port = await doors.open(settings.host, settings.port, what.shared_port)
         settle()
@@ -55,15 +59,10 @@ async def serve(
                 await seeding
             await doors.close(_GRACE)
     finally:
+        beginning.cancel()
+        await asyncio.gather(beginning, return_exceptions=True)
         await node.close()
     return 0
-
-
-async def _bootstrap(node: Node) -> None:
-    public = None if node.identity is None else await node.identity.bootstrap(node.gateway)
-    if public is not None:
-        # To the operator's terminal, this once: a log keeps what it is told.
-        print(f"A key that may read the default project, shown this once:  {public}", flush=True)
 
 
 async def _seed_all(node: Node, what: Serving, seeded: Callable[[], None]) -> None:
