@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+_PLAIN = {"OCTONET_OPEN_MODE": "true", "OCTONET_LOG_LEVEL": "warning"}
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -21,7 +22,7 @@ class Subject:
         self.name = name
         self.port = port
         began = time.monotonic()
-        environment = os.environ | {"OCTONET_OPEN_MODE": "true", "OCTONET_LOG_LEVEL": "warning"} | more
+        environment = os.environ | _PLAIN | more
         self._process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -111,7 +112,7 @@ class Worker:
         if host:
             # Replaced by the worker itself, so that it keeps the process number.
             self._command = ["unshare", "--uts", "sh", "-c", f'hostname {host}; exec "$@"', "sh", *self._command]
-        self._environment = os.environ | {"OCTONET_LOG_LEVEL": "warning"} | environment
+        self._environment = os.environ | _PLAIN | environment
         self.start()
 
     def start(self) -> None:
