@@ -12,6 +12,7 @@ from functools import partial
 import msgspec
 
 from commands import COMMANDS
+from commands.engine.ahead import Ahead
 from commands.engine.framer import Framer
 from commands.engine.frames import FrameCodec
 from commands.engine.lane import Lane, Parts
@@ -103,7 +104,8 @@ class Served:
         self._commands = JetStreamCommands(client, name)
         self._replies = NatsReplies(client, f"{around.process}.{name}")
         await self._replies.listen(self._waiting.tell)
-        self._framer = Framer(self._commands, self._waiting, self._replies.subject, self._commands.largest, now)
+        self._ahead = Ahead(self._commands)
+        self._framer = Framer(self._ahead, self._waiting, self._replies.subject, self._commands.largest, now)
         if isinstance(found, BaseException):
             if not isinstance(found, OctonetError) or not self._passes(found):
                 raise found
@@ -189,6 +191,7 @@ class Served:
             schemas,
             database,
             self._commands,
+            self._ahead,
             self._log,
             lease,
             self._replies,

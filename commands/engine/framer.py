@@ -9,11 +9,12 @@ from typing import TypeAlias
 
 import msgspec
 
+from commands.engine.ahead import Ahead
 from commands.engine.outcomes import Waiting
 from octonet.kernel.envelope import Draft, Envelope
 from octonet.kernel.errors import InFlight, OctonetError, TooLarge
 from octonet.kernel.ids import CommandId
-from octonet.kernel.log import CommandStream, Outcome
+from octonet.kernel.log import Outcome
 from octonet.kernel.operation import Command
 
 _IN_FLIGHT = 2
@@ -32,9 +33,9 @@ class Framer:
     else when one of them is acknowledged. There is no timer."""
 
     def __init__(
-        self, stream: CommandStream, waiting: Waiting, reply: str, largest: int, now: Callable[[], int]
+        self, ahead: Ahead, waiting: Waiting, reply: str, largest: int, now: Callable[[], int]
     ) -> None:
-        self._stream = stream
+        self._ahead = ahead
         self._waiting = waiting
         self._reply = reply
         self._largest = largest - _FRAMING
@@ -108,7 +109,7 @@ class Framer:
 
     async def _publish(self, frame: bytes, ids: list[CommandId]) -> None:
         try:
-            await self._stream.publish(frame)
+            await self._ahead.publish(frame)
         except OctonetError as problem:
             for id in ids:
                 self._waiting.fail(id, problem)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from commands.engine.ahead import Ahead, Arrivals, Offer
 from commands.engine.decider import Decider, Item
 from commands.engine.frames import FrameCodec
 from commands.engine.outcomes import Waiting, told_again
@@ -49,12 +50,17 @@ _MOST = 1024
 """Commands in a batch at most."""
 _FORGET_EVERY = 4096
 """Frames that are decided before they are let go of."""
+_STORED_WITHIN = 1.0
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 10.0
 
 
 class LeaseLost(Exception):
     """Another worker may own the lane by now."""
+
+
+class _Missed(Exception):
+    """A frame was decided early, and is not the next one."""
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -64,6 +70,7 @@ class Parts(msgspec.Struct, frozen=True):
     schemas: Schemas
     database: Database
     commands: CommandStream
+    ahead: Ahead
     log: Log
     lease: Lease
     replies: Replies
@@ -164,19 +171,41 @@ class Lane:
         self._recovered()
 
     async def _serve(self) -> None:
-        async for messages in self._parts.commands.read(self.mark.frame):
-            frames: list[tuple[int, str, list[Item]]] = []
-            size = 0
-            for message in messages:
-                frames.append(await self._decode(message))
-                size += len(frames[-1][2])
-                if size >= _MOST:
-                    async with self._deciding:
-                        await self._decide(frames)
-                    frames, size = [], 0
-            if frames:
+        arrivals = Arrivals(self._parts.commands, self._parts.ahead, self.mark.frame)
+        try:
+            while True:
+                found = await arrivals.next(self.mark.frame)
+                if isinstance(found, Offer):
+                    await self._foresee(found, arrivals)
+                else:
+                    await self._take(found)
+        finally:
+            await arrivals.close()
+
+    async def _take(self, messages: Sequence[Recorded]) -> None:
+        frames: list[tuple[int, str, list[Item]]] = []
+        size = 0
+        for message in messages:
+            frames.append(await self._decode(message))
+            size += len(frames[-1][2])
+            if size >= _MOST:
                 async with self._deciding:
                     await self._decide(frames)
+                frames, size = [], 0
+        if frames:
+            async with self._deciding:
+                await self._decide(frames)
+
+    async def _foresee(self, offer: Offer, arrivals: Arrivals) -> None:
+        """Decide a frame of this process while it is being stored."""
+        frame = self._parts.codec.decode(offer.body)
+        if frame.problem:
+            return
+        async with self._deciding:
+            try:
+                await self._decide([(self.mark.frame + 1, frame.reply, frame.envelopes)], offer)
+            except _Missed:
+                arrivals.missed()
 
     async def _decode(self, message: Recorded) -> tuple[int, str, list[Item]]:
         frame = self._parts.codec.decode(message.body)
@@ -206,7 +235,7 @@ class Lane:
         if self.mark.frame >= self._due:
             self._parts.waiting.trouble = None
 
-    async def _decide(self, frames: Sequence[tuple[int, str, list[Item]]]) -> None:
+    async def _decide(self, frames: Sequence[tuple[int, str, list[Item]]], offer: Offer | None = None) -> None:
         await self._check_lease()
         first: dict[CommandId, Item] = {}
         for _, _, found in frames:
@@ -218,7 +247,7 @@ class Lane:
             known = [item.id for item in items if item.id <= self._newest or item.id > BEHIND_UUIDS]
             told_before = await transaction.recall(known) if known else {}
             fresh = [item for item in items if item.id not in told_before] if told_before else items
-            batch = await self._write(transaction, fresh, frames[-1][0])
+            batch = await self._write(transaction, fresh, frames[-1][0], offer)
         finally:
             # After a commit this does nothing; after any trouble it undoes what the database was asked to check.
             await transaction.rollback()
@@ -228,11 +257,15 @@ class Lane:
             outcomes |= {o.command_id: o for o in await told_again(self._parts.catch_up, told_before)}
         await self._reply(frames, outcomes)
 
-    async def _write(self, transaction: Transaction, items: Sequence[Item], frame: int) -> Batch | None:
+    async def _write(
+        self, transaction: Transaction, items: Sequence[Item], frame: int, offer: Offer | None
+    ) -> Batch | None:
         parts = self._parts
         batch: Batch | None = None
+        decisions = await Decider(transaction, parts.schemas, parts.sealer).decide(items) if items else []
+        if offer is not None and await _sequence(offer) != frame:
+            raise _Missed
         if items:
-            decisions = await Decider(transaction, parts.schemas, parts.sealer).decide(items)
             batch = Batch(self.mark.digest, frame, tuple(decisions))
             await self._check_lease()
             bodies = split(batch, parts.log.largest)
@@ -301,3 +334,12 @@ class Lane:
 def _after(mark: Checkpoint, bodies: Sequence[bytes]) -> Checkpoint:
     """The mark behind these messages of the log."""
     return msgspec.structs.replace(mark, entry=mark.entry + len(bodies), digest=digest(bodies[-1]))
+
+
+async def _sequence(offer: Offer) -> int:
+    """Where the frame was stored; 0 when that is not known soon."""
+    try:
+        async with asyncio.timeout(_STORED_WITHIN):
+            return await asyncio.shield(offer.stored)
+    except TimeoutError:
+        return 0

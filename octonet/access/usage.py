@@ -20,15 +20,14 @@ _EVERY: Final = 5.0
 
 
 class Use(msgspec.Struct):
-    """What one key did, as far as it is not written. `at`: the last time, milliseconds since 1970."""
+    """What one key did, as far as it is not written, and where the last time from."""
 
     count: int = 0
-    at: int = 0
     address: str = ""
 
 
 Write: TypeAlias = Callable[[str, str, Use], Awaitable[None]]
-"""Adds to what is stored of a key and a day. Raises `OctonetError`."""
+"""Adds to what is stored of a key, which was used last at a time, ISO-8601. Raises `OctonetError`."""
 
 
 class Usage:
@@ -45,7 +44,7 @@ class Usage:
         if use is None:
             use = self._pending[key] = Use()
         use.count += 1
-        use.at, use.address = self._now(), address
+        use.address = address
 
     async def run(self) -> None:
         """Write what was counted, for ever."""
@@ -56,10 +55,12 @@ class Usage:
     async def flush(self) -> None:
         """Write what was counted. What cannot be written now is kept for the next time."""
         pending, self._pending = self._pending, {}
+        # To the second, or nearly: a look at the clock for each use would be felt.
+        at = iso(self._now())
         for key, use in pending.items():
             try:
-                await self._write(key, iso(use.at)[:10], use)
+                await self._write(key, at, use)
             except OctonetError as problem:
                 log.debug("the uses of a key are written later: %s", problem)
-                later = self._pending.setdefault(key, Use(0, use.at, use.address))
+                later = self._pending.setdefault(key, Use(0, use.address))
                 later.count += use.count

@@ -9,7 +9,6 @@ from octonet.access.usage import ENTITY, Use
 from octonet.gateway import Gateway, Written
 from octonet.kernel.errors import Conflict, NotFound
 from octonet.kernel.ids import SYSTEM_PROJECT, Row
-from octonet.kernel.instant import iso
 from octonet.kernel.operation import Request
 
 
@@ -20,10 +19,10 @@ class UsageStore:
         self._gateway = gateway
         self._by = insider("usage")
 
-    async def write(self, key: str, day: str, use: Use) -> None:
-        """Add to the uses of a key on a day, and tell of the last one."""
-        row = await self._add(key, day, "count", use.count)
-        last: Row = {"lastUsedAt": iso(use.at), "lastIp": use.address}
+    async def write(self, key: str, at: str, use: Use) -> None:
+        """Add to the uses of a key on the day of `at`, which is when it was used last."""
+        row = await self._add(key, at[:10], "count", use.count)
+        last: Row = {"lastUsedAt": at, "lastIp": use.address}
         await self._run(Request("update", ENTITY, row["id"], data=last))
 
     async def take(self, key: str, day: str, count: int) -> int:

@@ -13,7 +13,7 @@ from octonet.transport import Incoming
 
 _LONGEST = 128
 _TRACEPARENT = 55
-_TOLD = ("x-correlation-id", "x-request-id", "traceparent")
+_TOLD = frozenset({"x-correlation-id", "x-request-id", "traceparent"})
 
 
 def project_of(incoming: Incoming, asked: str | None = None) -> ProjectName:
@@ -22,40 +22,42 @@ def project_of(incoming: Incoming, asked: str | None = None) -> ProjectName:
     Raises `Invalid` with code PROJECT_CONFLICT when two of them name different ones, `NotFound` with code
     UNKNOWN_PROJECT for private projects; whether any other exists, the gateway says.
     """
-    named = {name for name in (incoming.headers.get("x-project"), asked) if name is not None}
+    header = incoming.headers.get("x-project")
+    if header is None and asked is None:
+        # The mounts know of no private project.
+        return incoming.project
+    named = {name for name in (header, asked) if name is not None}
     if incoming.project != DEFAULT_PROJECT:
         named.add(incoming.project)
     if len(named) > 1:
         raise invalid("X-Project", "and the address name different projects", code="PROJECT_CONFLICT")
-    project = ProjectName(named.pop()) if named else incoming.project
+    project = ProjectName(named.pop())
     if is_private(project):
         raise NotFound(f"no project is called {project!r}", code="UNKNOWN_PROJECT")
     return project
 
 
-def caller(incoming: Incoming, transport: str) -> Caller:
-    """Who asks, and the key they show: ``X-API-Key``, else ``Authorization: Bearer``."""
+def caller(incoming: Incoming, transport: str, ticket: str = "") -> Caller:
+    """Who asks, and the key they show: ``X-API-Key``, else ``Authorization: Bearer``. `ticket` stands for the key where
+    a browser can send no header."""
     headers = incoming.headers
     shown = headers.get("x-api-key", "")
-    if not shown:
-        scheme, _, rest = headers.get("authorization", "").partition(" ")
+    if not shown and "authorization" in headers:
+        scheme, _, rest = headers["authorization"].partition(" ")
         shown = rest.strip() if scheme.lower() == "bearer" else ""
-    return Caller(actor(incoming, transport), shown)
+    return Caller(actor(incoming, transport), shown, ticket)
 
 
 async def visitor(gateway: Gateway, incoming: Incoming, transport: str, ticket: str = "") -> Visitor:
-    """Let in whoever sent this. `ticket` stands for the key where a browser can send no header. Raises as
-    `Gateway.admit` does."""
-    who = caller(incoming, transport)
-    if ticket:
-        who = Caller(who.actor, who.credential, ticket)
+    """Let in whoever sent this. Raises as `Gateway.admit` does."""
+    who = caller(incoming, transport, ticket)
     return gateway.recognise(who) or await gateway.admit(who)
 
 
 def actor(incoming: Incoming, transport: str) -> Actor:
     """Who asks, as far as the request itself tells. Headers that could not be logged safely are left out."""
     headers = incoming.headers
-    if not any(name in headers for name in _TOLD):
+    if _TOLD.isdisjoint(headers):
         return _unnamed(transport, incoming.address)
     correlation = headers.get("x-correlation-id") or headers.get("x-request-id") or ""
     trace = headers.get("traceparent", "")

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from commands.delete import Delete
+from commands.engine.ahead import Ahead
 from commands.engine.framer import Framer
 from commands.engine.outcomes import Waiting
 from octonet.kernel.envelope import Actor, Envelope
@@ -42,7 +43,7 @@ class DeafStream:
 @pytest.mark.parametrize("problem", [Invalid("no"), RuntimeError("a fault of ours")])
 async def test_neighbours_of_a_draft_that_fails_go_on(problem: Exception) -> None:
     stream = DeafStream()
-    framer = Framer(stream, Waiting(), "", 10_000, lambda: 1)  # type: ignore[arg-type]  # only publish is used
+    framer = Framer(Ahead(stream), Waiting(), "", 10_000, lambda: 1)  # type: ignore[arg-type]  # only publish is used
     wishes = [Wish("a"), Wish("b", problem), Wish("c")]
     found = await asyncio.gather(*(framer.submit(wish, 5.0) for wish in wishes), return_exceptions=True)
     assert [type(one) for one in found] == [OutcomeUnknown, type(problem), OutcomeUnknown]
