@@ -2,7 +2,8 @@
 is not stored yet.
 
 A lane that has nothing else to do may decide a frame of its own process while the broker stores it: the two take about
-as long. Nothing is appended before the frame is known to be stored as the very next one; otherwise the decision is
+as long. That is for a client that writes alone; where several write, waiting makes larger batches, which is worth more.
+Nothing is appended before the frame is known to be stored as the very next one; otherwise the decision is
 forgotten, and made again when the frames arrive.
 """
 
@@ -21,7 +22,7 @@ _REST = 64
 
 
 class Offer:
-    """A frame on its way. `stored` holds the sequence it was stored at, 0 when that is not known."""
+    """A frame of one command on its way. `stored` holds the sequence it was stored at, 0 when that is not known."""
 
     __slots__ = ("body", "stored")
 
@@ -41,8 +42,10 @@ class Ahead:
         self.moved = asyncio.Event()
         """Set whenever a frame is sent."""
 
-    async def publish(self, frame: bytes) -> Sequence:
-        """See `CommandStream.publish`."""
+    async def publish(self, frame: bytes, commands: int) -> Sequence:
+        """See `CommandStream.publish`; `commands` are in the frame."""
+        if commands > 1 or not self.watched:
+            return await self._stream.publish(frame)
         offer = Offer(frame)
         self._offers.append(offer)
         self.moved.set()
@@ -51,9 +54,12 @@ class Ahead:
             sequence = await self._stream.publish(frame)
         finally:
             offer.stored.set_result(sequence)
-            if not self.watched:
-                self._offers.clear()
         return sequence
+
+    def forget(self) -> None:
+        """No lane of this process looks at them any more."""
+        self.watched = False
+        self._offers.clear()
 
     def first(self, after: int) -> Offer | None:
         """Take the oldest frame that is on its way, or was stored behind sequence `after`."""
@@ -76,14 +82,17 @@ class Arrivals:
         self._queue: deque[list[Recorded]] = deque()
         self._room = asyncio.Event()
         self._rest = 0
+        self.alone = False
+        """Whether the last batch was of one command."""
         self._pump = asyncio.create_task(self._read(after), name="arrivals")
 
     async def next(self, after: int) -> list[Recorded] | Offer:
         """The frames that arrived behind sequence `after`; while there is none, one that is on its way. Raises what the
         stream raises."""
         while True:
-            while self._queue:
-                messages = [message for message in self._queue.popleft() if message.sequence > after]
+            if self._queue:
+                messages = [message for found in self._queue for message in found if message.sequence > after]
+                self._queue.clear()
                 self._room.set()
                 if messages:
                     self._rest = max(self._rest - len(messages), 0)
@@ -91,7 +100,7 @@ class Arrivals:
                     return messages
             if self._pump.done():
                 self._pump.result()
-            if not self._rest and (offer := self._ahead.first(after)) is not None:
+            if self.alone and not self._rest and (offer := self._ahead.first(after)) is not None:
                 return offer
             self._ahead.moved.clear()
             await self._ahead.moved.wait()
@@ -102,7 +111,7 @@ class Arrivals:
 
     async def close(self) -> None:
         """Read nothing more."""
-        self._ahead.watched = False
+        self._ahead.forget()
         self._pump.cancel()
         await asyncio.gather(self._pump, return_exceptions=True)
 

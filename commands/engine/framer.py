@@ -109,7 +109,7 @@ class Framer:
 
     async def _publish(self, frame: bytes, ids: list[CommandId]) -> None:
         try:
-            await self._ahead.publish(frame)
+            await self._ahead.publish(frame, len(ids))
         except OctonetError as problem:
             for id in ids:
                 self._waiting.fail(id, problem)

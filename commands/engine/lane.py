@@ -178,11 +178,12 @@ class Lane:
                 if isinstance(found, Offer):
                     await self._foresee(found, arrivals)
                 else:
-                    await self._take(found)
+                    arrivals.alone = await self._take(found) == 1
         finally:
             await arrivals.close()
 
-    async def _take(self, messages: Sequence[Recorded]) -> None:
+    async def _take(self, messages: Sequence[Recorded]) -> int:
+        """Decide what arrived; returns how many commands the last batch had."""
         frames: list[tuple[int, str, list[Item]]] = []
         size = 0
         for message in messages:
@@ -195,6 +196,7 @@ class Lane:
         if frames:
             async with self._deciding:
                 await self._decide(frames)
+        return size
 
     async def _foresee(self, offer: Offer, arrivals: Arrivals) -> None:
         """Decide a frame of this process while it is being stored."""

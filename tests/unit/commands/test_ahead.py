@@ -57,10 +57,11 @@ class Bench:
         self.broker = Broker()
         self.ahead = Ahead(self.broker)  # type: ignore[arg-type]  # only what is used
         self.arrivals = Arrivals(self.broker, self.ahead, 0)  # type: ignore[arg-type]
+        self.arrivals.alone = True
         self.sent: list[asyncio.Task[Sequence]] = []
 
     async def send(self, frame: bytes) -> None:
-        self.sent.append(asyncio.create_task(self.ahead.publish(frame)))
+        self.sent.append(asyncio.create_task(self.ahead.publish(frame, 1)))
         await asyncio.sleep(0)
 
     async def next(self, after: int) -> list[Recorded] | Offer:
@@ -165,6 +166,12 @@ async def test_a_gap_reaches_whoever_waits(bench: Bench) -> None:
 async def test_without_a_lane_nothing_is_kept(bench: Bench) -> None:
     await bench.arrivals.close()
     await bench.send(b"one")
-    bench.broker.store()
-    await bench.sent[0]
     assert bench.ahead.first(0) is None
+
+
+async def test_where_several_write_nothing_is_decided_early(bench: Bench) -> None:
+    bench.sent.append(asyncio.create_task(bench.ahead.publish(b"of several", 2)))
+    assert await bench.silent(0)
+    bench.arrivals.alone = False
+    await bench.send(b"one")
+    assert await bench.silent(0)
