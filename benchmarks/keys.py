@@ -16,7 +16,6 @@ import aiohttp
 
 from benchmarks import subjects
 from benchmarks.load import ROWS, fill, run
-from octonet.access import keys
 
 _CONNECTIONS = 128
 _ROUNDS = 3
@@ -65,9 +64,11 @@ async def _flood(url: str, key: str, seconds: int) -> tuple[float, float]:
     async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0)) as session:
         await _good(session, key, 2)
         before = await _good(session, key, seconds)
-        wrong = asyncio.create_task(_wrong(session, seconds))
+        flood = ("-m", "benchmarks.flood", url, str(_WRONG), str(seconds + 2))
+        wrong = await asyncio.create_subprocess_exec(sys.executable, *flood, cwd=subjects.ROOT)
+        await asyncio.sleep(1.0)
         flooded = await _good(session, key, seconds)
-        await wrong
+        await wrong.wait()
         after = await _good(session, key, seconds)
     return statistics.mean([before, after]), flooded
 
@@ -86,16 +87,3 @@ async def _good(session: aiohttp.ClientSession, key: str, seconds: int) -> float
     began = time.perf_counter() + 0.1
     await asyncio.gather(*(one(began + number / _GOOD) for number in range(seconds * _GOOD)))
     return statistics.quantiles(latencies, n=100)[98]
-
-
-async def _wrong(session: aiohttp.ClientSession, seconds: int) -> None:
-    """Well formed, never seen before: each costs a look-up."""
-
-    async def one(due: float) -> None:
-        await asyncio.sleep(due - time.perf_counter())
-        text = keys.make(keys.Environment.LIVE).text
-        async with session.get("/api/v1/Item", headers={"X-API-Key": text}) as reply:
-            assert reply.status == 401
-
-    began = time.perf_counter() + 0.1
-    await asyncio.gather(*(one(began + number / _WRONG) for number in range(seconds * _WRONG)))
