@@ -21,7 +21,6 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: a
     """Add the command to the parser."""
     parser = commands.add_parser(
         "audit",
-        parents=[common],
         help="verify a project's log, export it, vouch for it",
         description="The log is a hash chain over every command that was ever decided. A running server is not "
         "disturbed.",

@@ -23,7 +23,6 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: a
     """Add the command to the parser."""
     parser = commands.add_parser(
         "keys",
-        parents=[common],
         help="issue, list and revoke API keys",
         description="See to API keys without one, on the machine itself. A running server does the writing; without "
         "one, this command works for itself.",

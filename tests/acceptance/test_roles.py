@@ -78,6 +78,15 @@ def work(server: Server, *arguments: str) -> Process:
     return process
 
 
+def stand_by(first: Server, second: Server) -> tuple[Process, Process]:
+    """Two workers, of which the first owns the lane. Hashing names one of the two: it is tried until it is that one."""
+    while True:
+        owner, other = work(first), work(second)
+        if not other.output.until(lambda line: "owns the lane" in line, 3.0):
+            return owner, other
+        assert owner.stop() == other.stop() == 0
+
+
 def make_tables(server: Server) -> None:
     """What the first worker of an installation does."""
     server.start()
@@ -325,11 +334,7 @@ async def test_who_waits_for_an_owner_that_died_before_its_reply_is_answered_by_
     make_tables(server)
     server.start("--no-worker")
     broken = Server(directory, SHOP, program=(BROKEN, "die-before-reply"))
-    dying, successor = work(broken), work(server)
-    # Hashing names one of the two; it is to be the one that dies.
-    while successor.output.until(lambda line: "owns the lane" in line, 3.0):
-        assert dying.stop() == successor.stop() == 0
-        dying, successor = work(broken), work(server)
+    dying, successor = stand_by(broken, server)
     async with aiohttp.ClientSession(server.url) as client:
         for number in range(40):
             told = await asyncio.wait_for(ask(client, "POST", "/api/v1/tags", {"label": f"t{number}"}), WITHIN)
@@ -349,11 +354,7 @@ async def test_an_owner_that_wakes_after_a_takeover_neither_appends_nor_commits(
     make_tables(server)
     server.start("--no-worker")
     broken = Server(directory, SHOP, program=(BROKEN, "stop-at-append"))
-    paused, successor = work(broken), work(server)
-    # Hashing names one of the two; it is to be the one that stops.
-    while successor.output.until(lambda line: "owns the lane" in line, 3.0):
-        assert paused.stop() == successor.stop() == 0
-        paused, successor = work(broken), work(server)
+    paused, successor = stand_by(broken, server)
     told: list[Told] = []
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
