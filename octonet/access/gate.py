@@ -36,9 +36,10 @@ class Gate:
     async def admit(self, caller: Caller) -> Visitor:
         """Let somebody in. Raises `Unauthenticated`, `Unavailable`, `Exhausted`."""
         known = self.recognise(caller)
-        if known is not None or self._ring is None:
-            return known or Visitor(INSIDER, caller.actor)
+        if known is not None:
+            return known
         ring = self._ring
+        assert ring is not None
         by_key = bool(caller.credential)
         principal = await (ring.verify(caller.credential) if by_key else ring.verify_ticket(caller.ticket))
         return _visitor(principal, caller.actor)

@@ -69,8 +69,13 @@ def read(text: str) -> KeyText | None:
 def verifier(text: str, pepper: bytes, scheme: Scheme) -> str:
     """What is stored of a key. bcrypt takes a tenth of a second and more."""
     if scheme is Scheme.BCRYPT:
-        return bcrypt.hashpw(text.encode()[:_LONGEST], bcrypt.gensalt()).decode()
+        return slow_hash(text)
     return _HMAC + hmac.digest(pepper, text.encode(), sha256).hex()
+
+
+def slow_hash(text: str) -> str:
+    """bcrypt's hash, for what could be guessed: passwords."""
+    return bcrypt.hashpw(text.encode()[:_LONGEST], bcrypt.gensalt()).decode()
 
 
 def is_slow(stored: str) -> bool:

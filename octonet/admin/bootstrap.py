@@ -7,10 +7,10 @@ import logging
 from functools import cache
 from pathlib import Path
 
-import bcrypt
 import msgspec
 
 from octonet.access.gate import insider
+from octonet.access.keys import slow_hash
 from octonet.access.principal import Visitor
 from octonet.admin.api_keys import ApiKeys, Wish
 from octonet.gateway import Gateway, Read
@@ -25,8 +25,6 @@ _PUBLIC = Wish(
     {"projects": ["default"], "operations": ["read"], "transports": ["rest", "mcp"]},
     account="public-system",
 )
-_LONGEST = 72
-"""What bcrypt looks at."""
 
 
 class Admin(msgspec.Struct, frozen=True):
@@ -76,7 +74,7 @@ async def _make_admin(gateway: Gateway, by: Visitor, admin: Admin) -> None:
     assert isinstance(found, Read)
     if found.answer.count:
         return
-    hashed = bcrypt.hashpw(admin.password.encode()[:_LONGEST], bcrypt.gensalt()).decode()
+    hashed = slow_hash(admin.password)
     names: Row = {"firstName": "Admin", "lastName": "Octonet"}
     row: Row = {"email": admin.email, "password": hashed, **names, "roles": ["admin"], "verified": True}
     await _create(gateway, by, "User", row)

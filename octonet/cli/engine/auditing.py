@@ -54,11 +54,8 @@ async def checkpoint(settings: Settings, started: broker.Started, arguments: arg
     project = ProjectName(arguments.project)
     async with _log(started, project) as log:
         assembler = Assembler()
-        last = await log.last()
-        if last:
-            async for messages in log.read(0, last):
-                for _ in assembler.feed(messages):
-                    pass
+        async for _ in _read(log, assembler):
+            pass
         line = notary(settings, project).sign(assembler.sequence, assembler.digest, iso(now()))
         sys.stdout.buffer.write(line)
     return 0
@@ -67,14 +64,19 @@ async def checkpoint(settings: Settings, started: broker.Started, arguments: arg
 async def export(settings: Settings, started: broker.Started, arguments: argparse.Namespace) -> int:
     """Every command that was decided, in order."""
     async with _log(started, ProjectName(arguments.project)) as log:
-        assembler = Assembler()
-        last = await log.last()
-        if last:
-            async for messages in log.read(0, last):
-                for link in assembler.feed(messages):
-                    for line in _lines(link):
-                        sys.stdout.buffer.write(_encode(line) + b"\n")
+        async for link in _read(log, Assembler()):
+            for line in _lines(link):
+                sys.stdout.buffer.write(_encode(line) + b"\n")
     return 0
+
+
+async def _read(log: JetStreamLog, assembler: Assembler) -> AsyncIterator[Link]:
+    """Every entry that there is now, from the first on."""
+    last = await log.last()
+    if last:
+        async for messages in log.read(0, last):
+            for link in assembler.feed(messages):
+                yield link
 
 
 def _lines(link: Link) -> list[dict[str, object]]:
