@@ -165,7 +165,7 @@ class Doors:
             for prefix, handler in door.mount(node.gateway, _http_settings(settings, door)).items():
                 self._host.mount(prefix, handler)
         if node.identity is not None:
-            for prefix, handler in node.identity.office(node.gateway).mount().items():
+            for prefix, handler in node.identity.office(node.gateway).items():
                 self._host.mount(prefix, handler)
 
     async def open(self, host: str, port: int, shared: bool = False) -> int:

@@ -45,9 +45,9 @@ class Settings(msgspec.Struct, frozen=True):
     pool_size: Annotated[int, _setting("DB_POOL_SIZE", "Connections for long reads")] = 4
     query_timeout: Annotated[float, _setting("OCTONET_QUERY_TIMEOUT", "Seconds a read may take")] = 10.0
     table_prefix: Annotated[str, _setting("DB_TABLE_PREFIX", "Put before the name of every table")] = ""
-    system_dialect: Annotated[
-        str, _setting("MOSTA_SYSTEM_DIALECT", "Kind of database of keys, accounts and roles")
-    ] = "sqlite"
+    system_dialect: Annotated[str, _setting("MOSTA_SYSTEM_DIALECT", "Kind of database of keys, accounts and roles")] = (
+        "sqlite"
+    )
     system_uri: Annotated[
         str,
         _setting(

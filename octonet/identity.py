@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 
 from octonet.access.gate import Gate
 from octonet.access.key_ring import KeyRing
@@ -16,9 +17,12 @@ from octonet.access.sealing import derived, project_key
 from octonet.access.tickets import Tickets
 from octonet.access.usage import Usage
 from octonet.admin.api_keys import ApiKeys
+from octonet.admin.authority import Authority
 from octonet.admin.bootstrap import Admin, bootstrap
-from octonet.admin.door import Office
+from octonet.admin.doors.api_keys import ApiKeysDoor
+from octonet.admin.doors.auth import AuthDoor
 from octonet.admin.scopes import Scopes
+from octonet.admin.system import SystemProject
 from octonet.admin.usage_store import UsageStore
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
@@ -28,7 +32,7 @@ from octonet.kernel.ids import SYSTEM_PROJECT, is_private
 from octonet.kernel.schema import Schemas
 from octonet.project import Project, Projects
 from octonet.served import now
-from octonet.transport import Incoming
+from octonet.transport import HttpDoor, Incoming
 from transports.engine.caller import visitor
 
 _LAST_USES = 1.0
@@ -50,7 +54,7 @@ class Identity:
 
     def begin(self, gateway: Gateway) -> None:
         """Hear of revocations, count uses, from now on."""
-        store = UsageStore(gateway)
+        store = UsageStore(SystemProject(gateway))
         usage = self.gate.usage = Usage(store.write, now)
         self.gate.quota = Quota(store.take, now)
         revocations = Revocations(lambda: self._system.hub, self._ring)
@@ -58,23 +62,27 @@ class Identity:
 
     def api_keys(self, gateway: Gateway) -> ApiKeys:
         """How keys are issued, changed and revoked."""
-        return ApiKeys(gateway, self._pepper, self._scheme)
+        return ApiKeys(SystemProject(gateway), self._pepper, self._scheme)
 
-    def office(self, gateway: Gateway) -> Office:
-        """The doors for those who see to keys."""
-        scopes = Scopes(gateway, {PROJECTS: lambda: [p.name for p in self._projects if not is_private(p.name)]})
+    def office(self, gateway: Gateway) -> Mapping[str, HttpDoor]:
+        """The doors for those who see to keys, people and projects: path prefix → door."""
+        system, authority = SystemProject(gateway), Authority()
+        scopes = Scopes(system, {PROJECTS: lambda: [p.name for p in self._projects if not is_private(p.name)]})
 
         async def let_in(incoming: Incoming) -> Visitor:
             return await visitor(gateway, incoming, "admin")
 
-        return Office(self.api_keys(gateway), scopes, self._tickets, let_in, now)
+        return {
+            **AuthDoor(self._tickets, let_in, now).mount(),
+            **ApiKeysDoor(self.api_keys(gateway), scopes, let_in, authority, now).mount(),
+        }
 
     async def bootstrap(self, gateway: Gateway) -> str | None:
         """Make what every installation begins with, as far as it is missing; returns the key that everybody may read
         with when it was made just now."""
         settings = self._settings
         admin = Admin(settings.admin_email, settings.admin_password) if settings.admin_email else None
-        return await bootstrap(gateway, self.api_keys(gateway), admin)
+        return await bootstrap(SystemProject(gateway), self.api_keys(gateway), admin)
 
     async def close(self) -> None:
         """Write what was counted, give back what was not used."""

@@ -32,9 +32,7 @@ class Framer:
     """Packs envelopes into frames: flushed on the next turn of the loop while fewer than two frames are in flight,
     else when one of them is acknowledged. There is no timer."""
 
-    def __init__(
-        self, ahead: Ahead, waiting: Waiting, reply: str, largest: int, now: Callable[[], int]
-    ) -> None:
+    def __init__(self, ahead: Ahead, waiting: Waiting, reply: str, largest: int, now: Callable[[], int]) -> None:
         self._ahead = ahead
         self._waiting = waiting
         self._reply = reply

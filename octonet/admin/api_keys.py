@@ -7,10 +7,10 @@ from typing import Annotated
 import msgspec
 
 from octonet.access import keys, permissions
-from octonet.access.principal import INSIDER, Visitor
-from octonet.gateway import Gateway, Read, Written
+from octonet.access.principal import Visitor
+from octonet.admin.system import SystemProject
 from octonet.kernel.errors import NotFound, validation
-from octonet.kernel.ids import SYSTEM_PROJECT, JsonValue, Row
+from octonet.kernel.ids import JsonValue, Row
 from octonet.kernel.instant import iso
 from octonet.kernel.operation import Raw, Request
 
@@ -56,8 +56,8 @@ class Issued(msgspec.Struct, frozen=True):
 class ApiKeys:
     """The keys of an installation. `pepper` is secret; `scheme` says how new keys are stored."""
 
-    def __init__(self, gateway: Gateway, pepper: bytes, scheme: keys.Scheme = keys.Scheme.HMAC) -> None:
-        self._gateway = gateway
+    def __init__(self, system: SystemProject, pepper: bytes, scheme: keys.Scheme = keys.Scheme.HMAC) -> None:
+        self._system = system
         self._pepper = pepper
         self._scheme = scheme
 
@@ -74,22 +74,12 @@ class ApiKeys:
             "expiresAt": wish.expires_at,
             "account": wish.account,
         }
-        done = await self._run(by, Request("create", _ENTITY, data=data, idempotency_key=once or msgspec.UNSET))
-        assert isinstance(done, Written)
-        assert done.data is not None
-        return Issued(made.text, _shown(msgspec.json.decode(done.data)))
+        return Issued(made.text, _shown(await self._system.create(by, _ENTITY, data, once)))
 
     async def every(self, by: Visitor) -> list[Row]:
         """All keys, the newest last, as they may be shown."""
-        rows: list[Row] = []
-        options: dict[str, Raw] = {"limit": 1000}
-        while True:
-            found = await self._run(by, Request("findAll", _ENTITY, options=options))
-            assert isinstance(found, Read)
-            rows += found.answer.rows or []
-            if found.answer.cursor is None:
-                return sorted(map(_shown, rows), key=lambda row: str(row["createdAt"]))
-            options = {"limit": 1000, "after": found.answer.cursor}
+        rows = await self._system.every(by, _ENTITY)
+        return sorted(map(_shown, rows), key=lambda row: str(row["createdAt"]))
 
     async def change(self, by: Visitor, key: str, change: Change) -> Row:
         """Change a key; every process notices at once. Raises `NotFound`, `ValidationError`."""
@@ -97,11 +87,10 @@ class ApiKeys:
             _check_label(change.label)
         if change.permissions is not msgspec.UNSET:
             permissions.parse(change.permissions)
-        done = await self._run(by, Request("update", _ENTITY, key, data=msgspec.to_builtins(change)))
-        assert isinstance(done, Written)
-        if done.data is None:
+        row = await self._system.write(by, Request("update", _ENTITY, key, data=msgspec.to_builtins(change)))
+        if row is None:
             raise NotFound("there is no such key", code="NOT_FOUND")
-        return _shown(msgspec.json.decode(done.data))
+        return _shown(row)
 
     async def revoke(self, by: Visitor, key: str) -> Row:
         """From now on it opens nothing, anywhere."""
@@ -110,9 +99,7 @@ class ApiKeys:
     async def rotate(self, by: Visitor, key: str, overlap: int, now: int) -> Issued:
         """Make a key like this one, which ends `overlap` seconds after `now` (milliseconds since 1970), or sooner where
         it would have. Raises `NotFound`."""
-        found = await self._run(by, Request("findById", _ENTITY, key))
-        assert isinstance(found, Read)
-        row = found.answer.row
+        row = await self._system.find(by, _ENTITY, key)
         if row is None or not row["enabled"]:
             raise NotFound("there is no such key", code="NOT_FOUND")
         granted, account, label = row["permissions"], row["account"], row["label"]
@@ -124,9 +111,6 @@ class ApiKeys:
         if row["expiresAt"] is None or str(row["expiresAt"]) > end:
             await self.change(by, key, Change(expires_at=end))
         return made
-
-    async def _run(self, by: Visitor, request: Request) -> Read | Written:
-        return await self._gateway.execute(SYSTEM_PROJECT, request, Visitor(INSIDER, by.actor))
 
 
 def _check_label(label: str) -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from octonet.access.gate import insider
 from octonet.access.usage import ENTITY, Use
-from octonet.gateway import Gateway, Written
+from octonet.admin.system import SystemProject
 from octonet.kernel.errors import Conflict, NotFound
-from octonet.kernel.ids import SYSTEM_PROJECT, Row
+from octonet.kernel.ids import Row
 from octonet.kernel.operation import Request
 
 
 class UsageStore:
     """Keeps them; the methods are what `octonet.access` asks for."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(self, system: SystemProject) -> None:
+        self._system = system
         self._by = insider("usage")
 
     async def write(self, key: str, at: str, use: Use) -> None:
@@ -45,8 +43,6 @@ class UsageStore:
                     continue
 
     async def _run(self, request: Request) -> Row:
-        done = await self._gateway.execute(SYSTEM_PROJECT, request, self._by)
-        assert isinstance(done, Written)
-        assert done.data is not None
-        row: Row = msgspec.json.decode(done.data)
+        row = await self._system.write(self._by, request)
+        assert row is not None
         return row

@@ -47,7 +47,6 @@ class StubbornWriter(Writer):
             return Told(correlation, op, response.status, reply, response.headers.get("Octonet-Position", ""))
         return None
 
-
     async def last_word(self) -> str:
         """Write once more, when nobody else does; the position of its fact, which is the last there will be."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:

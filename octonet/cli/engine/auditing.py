@@ -147,5 +147,3 @@ async def _log(started: broker.Started, project: ProjectName) -> AsyncIterator[J
         yield JetStreamLog(client, project)
     finally:
         await client.close()
-
-

@@ -13,6 +13,7 @@ Json: TypeAlias = Any
 Call: TypeAlias = Callable[[dict[str, Json]], Awaitable[tuple[str, Json]]]
 """Takes a request as the reference's OrmRequest; gives ``ok`` or the error's code, and the OrmResponse."""
 
+
 class NotLetIn(Exception):
     """The door did not open; `status` is HTTP's."""
 

@@ -53,9 +53,7 @@ async def use(quota: Quota, principal: Principal) -> bool:
 
 
 @given(st.integers(1, 300), st.integers(1, 4), st.data())
-def test_the_limit_is_reached_and_never_passed(
-    limit: int, processes: int, data: st.DataObject
-) -> None:
+def test_the_limit_is_reached_and_never_passed(limit: int, processes: int, data: st.DataObject) -> None:
     async def run() -> None:
         stock, principal = Stock(), key(limit)
         quotas = [stock.process() for _ in range(processes)]

@@ -1,0 +1,51 @@
+"""What the doors of the office have in common: reading requests, writing answers."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from octonet.kernel.errors import NotFound, invalid
+from octonet.transport import Incoming, Reply
+
+T = TypeVar("T")
+
+_encode = msgspec.json.Encoder().encode
+
+
+def steps(incoming: Incoming) -> list[str]:
+    """The path below the door's prefix, step by step; ``[""]`` for the prefix itself."""
+    return incoming.below.strip("/").split("/")
+
+
+def only(incoming: Incoming, *methods: str) -> None:
+    """Raises `Invalid`, code METHOD_NOT_ALLOWED, for any other method."""
+    if incoming.method not in methods:
+        raise invalid("$.method", f"must be {' or '.join(methods)} here", code="METHOD_NOT_ALLOWED")
+
+
+def body(incoming: Incoming, kind: type[T]) -> T:
+    """The JSON body as `kind`. Raises `Invalid` naming the place."""
+    try:
+        return msgspec.json.decode(incoming.body, type=kind)
+    except msgspec.ValidationError as problem:
+        message, _, path = str(problem).partition(" - at `")
+        raise invalid(path.rstrip("`") or "$", message, code="VALIDATION_ERROR") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise invalid("$", f"is not JSON: {problem}", code="PARSE_ERROR") from None
+
+
+def answer(told: object, status: int = 200) -> Reply:
+    """JSON that no cache keeps."""
+    return Reply(_encode(told), status, {"Cache-Control": "no-store"})
+
+
+def ok(data: object, status: int = 200, **more: object) -> Reply:
+    """The common envelope."""
+    return answer({"status": "ok", "data": data, **more}, status)
+
+
+def nowhere(incoming: Incoming) -> NotFound:
+    """What to raise for a path that leads nowhere."""
+    return NotFound(f"nothing is served at {incoming.target[:200]!r}")
