@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable
 
 import msgspec
-from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from jetstream import subjects
+from jetstream.connection import Connection
 from octonet.kernel.log import Outcome
 
 log = logging.getLogger("octonet.nats")
@@ -22,10 +23,11 @@ _encoder = msgspec.msgpack.Encoder()
 class NatsReplies:
     """Implements `kernel.log.Replies`. What is lost is asked for again by whoever waits."""
 
-    def __init__(self, client: Client, process: str) -> None:
+    def __init__(self, client: Connection, process: str) -> None:
         self._client = client
         self._largest = client.max_payload
         self.subject = subjects.replies(process)
+        self._subscription: Subscription | None = None
 
     async def listen(self, deliver: Callable[[list[Outcome]], None]) -> None:
         """Hand every outcome that is sent to this process to `deliver`."""
@@ -33,7 +35,12 @@ class NatsReplies:
         async def on_message(message: Msg) -> None:
             deliver(_decoder.decode(message.data))
 
-        await self._client.subscribe(self.subject, cb=on_message)
+        self._subscription = await self._client.subscribe(self.subject, cb=on_message)
+
+    async def close(self) -> None:
+        """Listen no longer. Never raises: with the connection gone, so is the subscription."""
+        if self._subscription is not None:
+            await self._client.leave(self._subscription)
 
     async def send(self, subject: str, outcomes: list[Outcome]) -> None:
         """See the port."""

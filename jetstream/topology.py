@@ -148,3 +148,13 @@ async def ensure_project(client: Connection, project: ProjectName, limits: Strea
     limits = msgspec.structs.replace(limits, largest_message=client.max_payload)
     for config in project_streams(project, limits):
         await ensure(client, config)
+
+
+async def remove_project(client: Connection, project: ProjectName) -> None:
+    """Remove what `ensure_project` made, history included. Raises `Unavailable`."""
+    for config in project_streams(project, StreamLimits()):
+        try:
+            await call(client, f"STREAM.DELETE.{config['name']}")
+        except ApiError as problem:
+            if problem.code != NO_SUCH_STREAM:
+                raise Unavailable(f"the stream {config['name']} cannot be removed: {problem}") from problem

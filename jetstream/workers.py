@@ -84,6 +84,11 @@ class Workers:
         self._mine.add(project)
         self._changed.set()
 
+    def drop(self, project: ProjectName) -> None:
+        """This worker does not own the project any more, and will not."""
+        self._mine.discard(project)
+        self._changed.set()
+
     def able(self, project: ProjectName) -> Collection[str]:
         """The workers that can own a project."""
         found = {name for name, known in self._known.items() if project in known.notice.projects and self._lives(known)}

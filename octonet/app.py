@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import transports
 from commands import COMMANDS
@@ -15,83 +15,106 @@ from jetstream.endpoint import Endpoint
 from jetstream.owners import Owners
 from jetstream.topology import StreamLimits, ensure_shared
 from jetstream.workers import Workers
-from octonet.access.gate import OPEN
+from octonet.access.principal import Visitor
+from octonet.access.system_facts import SystemFacts
+from octonet.admin.authority import Authority
 from octonet.config import Settings
 from octonet.gateway import Gateway
 from octonet.identity import Identity
 from octonet.kernel.catalog import names
-from octonet.kernel.errors import Invalid, OctonetError, StorageUnavailable, Unavailable
-from octonet.kernel.ids import DEFAULT_PROJECT, SYSTEM_PROJECT, ProjectName
+from octonet.kernel.errors import Invalid, NotFound, OctonetError, StorageUnavailable, Unavailable
+from octonet.kernel.ids import DEFAULT_PROJECT, SYSTEM_PROJECT, ProjectName, is_private
 from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import Strategy
 from octonet.project import Projects
-from octonet.project_files import load_projects
+from octonet.project_files import load_projects, system_of
 from octonet.projects_tree import ProjectSettings
-from octonet.served import Served, Surroundings, open_database
-from octonet.transport import HttpSettings, HttpTransport, load
+from octonet.registry import Registry
+from octonet.storage import open_database
+from octonet.stored_projects import stored_projects
+from octonet.surroundings import Surroundings
+from octonet.transport import HttpDoor, HttpSettings, HttpTransport, Incoming, load
 from octonet.worker import Worker
 from projections import QUERIES
+from transports.engine.caller import visitor
 from transports.engine.health import Health
 from transports.engine.http import HttpHost
 
 log = logging.getLogger("octonet")
 
 _LOOK = 0.02
-_AT_ONCE = 16
-"""Projects that are opened at the same time."""
 _OWNED_WITHIN = 10.0
 """Seconds that the doors wait for the lanes at a start: whoever writes sooner waits a little."""
 
 
 class Node:
-    """One process of Octonet: a NATS connection, the projects, and, when it works, their lanes."""
+    """One process of Octonet: a NATS connection, the projects, and, when it works, their lanes.
+
+    `files` are all projects that settings and tree name, the system project among them; `only`: serve just these and
+    the system project; None for all.
+    """
 
     def __init__(
-        self, settings: Settings, client: Connection, projects: Sequence[ProjectSettings], worker: bool, migrates: bool
+        self,
+        settings: Settings,
+        client: Connection,
+        files: Sequence[ProjectSettings],
+        worker: bool,
+        migrates: bool,
+        only: frozenset[ProjectName] | None = None,
     ) -> None:
         self._settings = settings
         self._client = client
-        self._specified = projects
+        self._files = files
         self.name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._owners = Owners(client)
         self._worker = Worker(Workers(client, self.name)) if worker else None
-        around = Surroundings(settings, client, self.name, self._owners, self._worker, migrates)
         self._projects = Projects([])
-        self._served = {project.name: Served(around, project, self._projects.put) for project in projects}
+        around = Surroundings(settings, client, self.name, self._owners, self._worker, migrates)
+        self.registry = Registry(around, files, self._projects, only, lambda: self.owns(SYSTEM_PROJECT))
+        self._roster = self.registry.roster
         self.doors: list[HttpTransport] = find_doors(settings)
-        system = next((project for project in projects if project.name == SYSTEM_PROJECT), None)
-        self.identity = None if system is None else Identity(settings, self._projects, system.schemas)
-        """None where keys are not looked at."""
-        gate = OPEN if self.identity is None else self.identity.gate
-        self.gateway = Gateway(self._projects, COMMANDS, QUERIES, settings.command_timeout, gate=gate)
+        self.identity = Identity(settings, self._projects, system_of(files).schemas)
+        self.gateway = Gateway(self._projects, COMMANDS, QUERIES, settings.command_timeout, gate=self.identity.gate)
+        self._following: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Set up streams, tables and lanes. Raises `OctonetError` with a sentence that says what to do."""
         await ensure_shared(self._client, StreamLimits(replicas=self._settings.nats_replicas))
-        await self._owners.open(self._served)
+        await self._owners.open([project.name for project in self._files])
         if self._worker is not None:
             await self._worker.open()
-        room = asyncio.Semaphore(_AT_ONCE)
+        await self.registry.open(self.gateway)
+        self.identity.begin(self.gateway)
+        facts = SystemFacts(lambda: self._projects.get(SYSTEM_PROJECT).hub, [self.identity.listener, self.registry])
+        self._following = [
+            asyncio.create_task(work) for work in (facts.run(), self.registry.run(lambda: facts.reached))
+        ]
 
-        async def one(served: Served) -> None:
-            async with room:
-                await served.open()
+    def office(self) -> Mapping[str, HttpDoor]:
+        """The doors for those who see to keys, people and projects: path prefix → door."""
+        authority = Authority()
 
-        # All are tried to the end: a database that is slow to refuse holds up nobody, and nothing is left half open.
-        for found in await asyncio.gather(*map(one, self._served.values()), return_exceptions=True):
-            if isinstance(found, BaseException):
-                raise found
-        if self.identity is not None:
-            self.identity.begin(self.gateway)
+        async def let_in(incoming: Incoming) -> Visitor:
+            return await visitor(self.gateway, incoming, "admin")
+
+        return {
+            **self.identity.office(self.gateway, let_in, authority),
+            **self.registry.doors(let_in, authority),
+        }
 
     def schemas(self, project: ProjectName) -> Schemas:
         """The entities of a project. Raises `NotFound` with code UNKNOWN_PROJECT."""
         return self._projects.get(project).schemas
 
+    def public(self) -> list[ProjectName]:
+        """The projects that this process serves, but for private ones."""
+        return sorted(served.name for served in self._roster if not is_private(served.name))
+
     async def owned(self) -> None:
         """Wait until every lane of this worker is owned and caught up. Raises `StorageUnavailable` when a database
         cannot be reached."""
-        for served in self._served.values():
+        for served in self._roster:
             while served.away or (self._worker is not None and not self.owns(served.name)):
                 if served.away:
                     raise StorageUnavailable(f"project {served.name}: {served.away}")
@@ -105,7 +128,7 @@ class Node:
         try:
             async with asyncio.timeout(_OWNED_WITHIN):
                 while not stop.is_set() and any(
-                    not (served.away or served.failed or self._has_owner(name)) for name, served in self._served.items()
+                    not (served.away or served.failed or self._has_owner(served.name)) for served in self._roster
                 ):
                     await asyncio.sleep(_LOOK)
         except TimeoutError:
@@ -117,36 +140,38 @@ class Node:
 
     def unowned(self) -> list[ProjectName]:
         """The projects whose commands wait for a worker."""
-        return [name for name in self._served if not self._has_owner(name)]
+        return [served.name for served in self._roster if not self._has_owner(served.name)]
 
     def away(self) -> dict[str, str]:
         """The projects whose database cannot be reached, and why."""
-        return {str(name): served.away for name, served in self._served.items() if served.away}
+        return {str(served.name): served.away for served in self._roster if served.away}
 
     async def health(self, name: ProjectName) -> Health:
         """How a project is: ready when NATS is connected, its database answers, and its lane does not stand still."""
-        project, served = self._projects.get(name), self._served[name]
+        project, served = self._projects.get(name), self._roster.find(name)
         # In words of our own: whoever asks has no business with addresses.
         if not self._client.is_connected:
             reason = "NATS is not connected"
-        elif not await served.answers():
+        elif served is None or not await served.answers():
             reason = "the database is not available"
         else:
             reason = served.failed
         doors = tuple(door.name for door in self.doors)
-        seen = self._served if name == DEFAULT_PROJECT else (name,)
+        seen = [served.name for served in self._roster] if name == DEFAULT_PROJECT else [name]
         unowned = tuple(other for other in seen if not self._has_owner(other))
         return Health(not reason, doors, tuple(project.schemas.entities), reason, unowned)
 
     async def close(self) -> None:
         """Record what is queued, give up the lanes, release everything."""
-        if self.identity is not None:
-            await self.identity.close()
-        await asyncio.gather(*(served.drain() for served in self._served.values()))
+        for task in self._following:
+            task.cancel()
+        await asyncio.gather(*self._following, return_exceptions=True)
+        await self.registry.close()
+        await self.identity.close()
+        await self._roster.drain()
         if self._worker is not None:
             await self._worker.close()
-        for served in self._served.values():
-            await served.close()
+        await self._roster.close()
         await self._client.close()
 
     def _has_owner(self, project: ProjectName) -> bool:
@@ -164,9 +189,8 @@ class Doors:
         for door in node.doors:
             for prefix, handler in door.mount(node.gateway, _http_settings(settings, door)).items():
                 self._host.mount(prefix, handler)
-        if node.identity is not None:
-            for prefix, handler in node.identity.office(node.gateway).items():
-                self._host.mount(prefix, handler)
+        for prefix, handler in node.office().items():
+            self._host.mount(prefix, handler)
 
     async def open(self, host: str, port: int, shared: bool = False) -> int:
         """Listen; returns the port. `shared`: other processes listen on it too."""
@@ -194,31 +218,48 @@ async def open_node(
     settings: Settings,
     endpoint: Endpoint,
     worker: bool,
-    projects: Sequence[ProjectSettings] | None = None,
+    files: Sequence[ProjectSettings] | None = None,
     migrates: bool | None = None,
+    only: Collection[ProjectName] | None = None,
 ) -> Node:
-    """Connect and open. `projects`: all that the settings name, unless given. A node that does not work makes no
-    tables, unless told to. Raises `OctonetError`."""
-    found = load_projects(settings) if projects is None else projects
+    """Connect and open. `files`: all that the settings name, unless they were read already; `only` as in `Node`. A node
+    that does not work makes no tables, unless told to. Raises `OctonetError`."""
+    found = load_projects(settings) if files is None else files
     client = await connect(endpoint)
-    node = Node(settings, client, found, worker, worker if migrates is None else migrates)
+    chosen = None if only is None else frozenset(only)
+    node = Node(settings, client, found, worker, worker if migrates is None else migrates, chosen)
     try:
         await node.open()
+        _check_there(node, chosen)
     except OctonetError:
         await node.close()
         raise
     return node
 
 
-async def migrate(settings: Settings, projects: Sequence[ProjectSettings]) -> None:
+def _check_there(node: Node, wanted: frozenset[ProjectName] | None) -> None:
+    unknown = sorted(name for name in wanted or () if not is_private(name) and name not in node.public())
+    if unknown:
+        names = ", ".join(map(repr, unknown))
+        raise NotFound(f"there is no project {names}; there are {', '.join(node.public())}", code="UNKNOWN_PROJECT")
+
+
+async def migrate(settings: Settings, files: Sequence[ProjectSettings]) -> None:
     """Make all tables fit, once for several processes; a database that is away is left to them. Raises
     `OctonetError`."""
-    for project in projects:
-        if project.strategy is Strategy.CREATE_DROP:
-            raise Invalid(f"project {project.name}: create-drop is for a single process: several would drop each other")
-        try:
-            database = await open_database(settings, project, project.strategy)
-        except StorageUnavailable as problem:
-            log.warning("project %s: its tables are seen to later: %s", project.name, problem)
-        else:
-            await database.close()
+    system = system_of(files)
+    await _migrate(settings, system)
+    for project in await stored_projects(settings, files):
+        if project.name != SYSTEM_PROJECT and not project.hold:
+            await _migrate(settings, project)
+
+
+async def _migrate(settings: Settings, project: ProjectSettings) -> None:
+    if project.strategy is Strategy.CREATE_DROP:
+        raise Invalid(f"project {project.name}: create-drop is for a single process: several would drop each other")
+    try:
+        database = await open_database(settings, project, project.strategy)
+    except StorageUnavailable as problem:
+        log.warning("project %s: its tables are seen to later: %s", project.name, problem)
+    else:
+        await database.close()

@@ -1,4 +1,4 @@
-"""What stands in for a project's database and lane while the database cannot be reached."""
+"""What stands in for a project's database and lane while it cannot be reached, or the project is paused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from octonet.kernel.aggregate import Stage
 from octonet.kernel.envelope import Draft
-from octonet.kernel.errors import StorageUnavailable
+from octonet.kernel.errors import Unavailable
 from octonet.kernel.filter import Filter, Options
 from octonet.kernel.ids import CommandId, EntityId, Row
 from octonet.kernel.log import Outcome
@@ -17,7 +17,10 @@ from octonet.kernel.storage import Checkpoint, Page, Stored, Strategy, Transacti
 
 
 class AwayDatabase:
-    """Implements `kernel.storage.Database`: whatever it is asked, it raises `StorageUnavailable`."""
+    """Implements `kernel.storage.Database`: whatever it is asked, it raises `problem`."""
+
+    def __init__(self, problem: Unavailable) -> None:
+        self._problem = problem
 
     async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Stored | None:
         self._refuse()
@@ -55,11 +58,14 @@ class AwayDatabase:
         """There is nothing to release."""
 
     def _refuse(self) -> NoReturn:
-        raise StorageUnavailable("the database of this project is not available at the moment")
+        raise type(self._problem)(self._problem.message, code=self._problem.code)
 
 
 class AwayIntake:
     """Implements `octonet.project.Intake`: a command that could be checked against nothing is not taken."""
 
+    def __init__(self, problem: Unavailable) -> None:
+        self._problem = problem
+
     def submit(self, draft: Draft[Command], patience: float) -> Awaitable[Outcome]:
-        raise StorageUnavailable("the database of this project is not available at the moment")
+        raise type(self._problem)(self._problem.message, code=self._problem.code)

@@ -89,6 +89,13 @@ class Settings(msgspec.Struct, frozen=True):
     ] = "hmac"
     admin_email: Annotated[str, _setting("OCTONET_ADMIN_EMAIL", "The first administrator, made at a start")] = ""
     admin_password: Annotated[str, _setting("OCTONET_ADMIN_PASSWORD", "Their password")] = ""
+    database_hosts: Annotated[
+        str,
+        _setting(
+            "OCTONET_DATABASE_HOSTS",
+            "Servers with private addresses that projects added at run time may use: names and patterns, `*` for all",
+        ),
+    ] = ""
     cors_origin: Annotated[
         str, _setting("MOSTA_NET_CORS_ORIGIN", "Origins that browsers may call from, separated by commas")
     ] = ""

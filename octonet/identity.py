@@ -6,24 +6,24 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 
-from octonet.access.gate import Gate
+from octonet.access.gate import OPEN, Gate
 from octonet.access.key_ring import KeyRing
 from octonet.access.keys import Scheme
 from octonet.access.permissions import PROJECTS
-from octonet.access.principal import Visitor
 from octonet.access.quota import Quota
-from octonet.access.revocations import Revocations
 from octonet.access.sealing import derived, project_key
+from octonet.access.system_facts import Listener
 from octonet.access.tickets import Tickets
 from octonet.access.usage import Usage
 from octonet.admin.api_keys import ApiKeys
-from octonet.admin.authority import Authority
+from octonet.admin.authority import Authority, LetIn
 from octonet.admin.bootstrap import Admin, bootstrap
 from octonet.admin.doors.api_keys import ApiKeysDoor
 from octonet.admin.doors.auth import AuthDoor
 from octonet.admin.scopes import Scopes
 from octonet.admin.system import SystemProject
 from octonet.admin.usage_store import UsageStore
+from octonet.clock import now
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
 from octonet.gateway import Gateway
@@ -31,9 +31,7 @@ from octonet.kernel.errors import Invalid
 from octonet.kernel.ids import SYSTEM_PROJECT, is_private
 from octonet.kernel.schema import Schemas
 from octonet.project import Project, Projects
-from octonet.served import now
-from octonet.transport import HttpDoor, Incoming
-from transports.engine.caller import visitor
+from octonet.transport import HttpDoor
 
 _LAST_USES = 1.0
 """Seconds that the last uses of keys may take to be written."""
@@ -49,29 +47,33 @@ class Identity:
         self._pepper, self._tickets = derived(self._key, "pepper"), Tickets(derived(self._key, "tickets"))
         self._scheme = _scheme(settings)
         self._ring = KeyRing(lambda: self._system.database, schemas, self._pepper, self._tickets, now)
-        self.gate = Gate(self._ring)
+        self.gate = OPEN if settings.open_mode else Gate(self._ring)
         self._housekeeping: list[asyncio.Task[None]] = []
 
     def begin(self, gateway: Gateway) -> None:
-        """Hear of revocations, count uses, from now on."""
+        """Count uses, see to keys that expire, from now on."""
+        if self.gate is OPEN:
+            return
         store = UsageStore(SystemProject(gateway))
         usage = self.gate.usage = Usage(store.write, now)
         self.gate.quota = Quota(store.take, now)
-        revocations = Revocations(lambda: self._system.hub, self._ring)
-        self._housekeeping = [asyncio.create_task(work) for work in (revocations.run(), self._ring.run(), usage.run())]
+        self._housekeeping = [asyncio.create_task(work) for work in (self._ring.run(), usage.run())]
+
+    @property
+    def listener(self) -> Listener:
+        """Who must hear of every change of the system project."""
+        return self._ring
 
     def api_keys(self, gateway: Gateway) -> ApiKeys:
         """How keys are issued, changed and revoked."""
         return ApiKeys(SystemProject(gateway), self._pepper, self._scheme)
 
-    def office(self, gateway: Gateway) -> Mapping[str, HttpDoor]:
-        """The doors for those who see to keys, people and projects: path prefix → door."""
-        system, authority = SystemProject(gateway), Authority()
+    def office(self, gateway: Gateway, let_in: LetIn, authority: Authority) -> Mapping[str, HttpDoor]:
+        """The doors for those who see to keys: path prefix → door. None in open mode, which knows of no keys."""
+        if self.gate is OPEN:
+            return {}
+        system = SystemProject(gateway)
         scopes = Scopes(system, {PROJECTS: lambda: [p.name for p in self._projects if not is_private(p.name)]})
-
-        async def let_in(incoming: Incoming) -> Visitor:
-            return await visitor(gateway, incoming, "admin")
-
         return {
             **AuthDoor(self._tickets, let_in, now).mount(),
             **ApiKeysDoor(self.api_keys(gateway), scopes, let_in, authority, now).mount(),

@@ -62,6 +62,10 @@ class Projects:
         """Serve a project from now on, in place of one of the same name."""
         self._by_name[project.name] = project
 
+    def remove(self, name: ProjectName) -> None:
+        """Serve it no longer."""
+        self._by_name.pop(name, None)
+
     def get(self, name: ProjectName) -> Project:
         """The project of this name. Raises `NotFound` with code UNKNOWN_PROJECT."""
         try:

@@ -30,8 +30,7 @@ def load_projects(settings: Settings) -> list[ProjectSettings]:
     named = {project.name for project in tree}
     found = tree if DEFAULT_PROJECT in named else [_default(settings, alone=not tree), *tree]
     found = [msgspec.structs.replace(p, uri=p.uri or _place(settings, p)) for p in found]
-    # Where keys are not looked at, there is nothing to keep them in.
-    return found if settings.open_mode else [*found, system_project(settings)]
+    return [*found, system_project(settings)]
 
 
 def system_project(settings: Settings) -> ProjectSettings:
@@ -41,6 +40,11 @@ def system_project(settings: Settings) -> ProjectSettings:
         SYSTEM_PROJECT, schemas, settings.system_dialect, settings.system_uri, table_prefix="octonet_"
     )
     return msgspec.structs.replace(found, uri=found.uri or _place(settings, found))
+
+
+def system_of(projects: Sequence[ProjectSettings]) -> ProjectSettings:
+    """The system project among those that `load_projects` found."""
+    return next(project for project in projects if project.name == SYSTEM_PROJECT)
 
 
 def choose(projects: Sequence[ProjectSettings], wanted: str) -> list[ProjectSettings]:

@@ -18,8 +18,10 @@ from octonet.kernel.storage import Strategy
 
 _CODE: Final = "INVALID_PROJECTS_TREE"
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_MEMBERS: Final = frozenset({"dialect", "uri", "schemas", "schemaStrategy", "pool", "tablePrefix", "showSql"})
-_PASSED_OVER: Final = frozenset({"description", "formatSql", "highlightSql", "ownerId", "visibility"})
+_MEMBERS: Final = frozenset(
+    {"dialect", "uri", "schemas", "schemaStrategy", "pool", "tablePrefix", "showSql", "description"}
+)
+_PASSED_OVER: Final = frozenset({"formatSql", "highlightSql", "ownerId", "visibility"})
 """Members of the reference that say nothing about how a project is served."""
 RESERVED: Final = frozenset(
     {
@@ -62,6 +64,11 @@ class ProjectSettings(msgspec.Struct, frozen=True):
     pool_size: int = 4
     table_prefix: str = ""
     show_sql: bool = False
+    pool_min: int = 0
+    description: str = ""
+    paused: bool = False
+    hold: str = ""
+    """Why it is not served at the moment; empty when it is."""
 
 
 def parse(text: str | bytes, dialects: Collection[str], read: ReadSchemas) -> list[ProjectSettings]:
@@ -69,11 +76,41 @@ def parse(text: str | bytes, dialects: Collection[str], read: ReadSchemas) -> li
     their paths, such as ``$.shop.pool.max`` or ``$.shop.schemas[0].fields.email.type``."""
     faults = Faults()
     tree = _decode(text, faults)
-    found = [_Reader(name, content, faults, dialects, read).project() for name, content in tree.items()]
+    found = [
+        _Reader(name, step("$", name), content, faults, dialects, read).project() for name, content in tree.items()
+    ]
     projects = [project for project in found if project is not None]
     _unique_databases(projects, faults)
     faults.check(_CODE)
     return projects
+
+
+def read_one(name: str, content: object, dialects: Collection[str]) -> ProjectSettings:
+    """One project that comes without a tree, its entities with it. Raises `ValidationError` as `parse` does, its
+    paths beginning at the project, such as ``$.pool.max``."""
+    faults = Faults()
+
+    def read(paths: str) -> Schemas:
+        raise validation("$", "expected a list of entities: files are read at a start only")
+
+    found = _Reader(name, "$", content, faults, dialects, read).project()
+    faults.check(_CODE)
+    assert found is not None
+    return found
+
+
+def write_one(project: ProjectSettings) -> dict[str, object]:
+    """What `read_one` reads, and what a tree says of the project."""
+    return {
+        "dialect": project.dialect,
+        "uri": project.uri,
+        "schemas": msgspec.json.decode(project.schemas.source),
+        "schemaStrategy": project.strategy.value,
+        "pool": {"min": project.pool_min, "max": project.pool_size},
+        "tablePrefix": project.table_prefix,
+        "showSql": project.show_sql,
+        "description": project.description,
+    }
 
 
 def _decode(text: str | bytes, faults: Faults) -> dict[str, object]:
@@ -98,10 +135,16 @@ class _Reader:
     """Reads one project."""
 
     def __init__(
-        self, name: str, content: object, faults: Faults, dialects: Collection[str], read: ReadSchemas
+        self,
+        name: str,
+        path: str,
+        content: object,
+        faults: Faults,
+        dialects: Collection[str],
+        read: ReadSchemas,
     ) -> None:
         self._name = name
-        self._path = step("$", name)
+        self._path = path
         self._content = content
         self._faults = faults
         self._dialects = dialects
@@ -127,9 +170,11 @@ class _Reader:
             dialect,
             uri,
             self._strategy(),
-            self._pool_size(),
+            self._pool("max", 4),
             self._text("tablePrefix", ""),
             self._flag("showSql"),
+            self._pool("min", 0),
+            self._text("description", ""),
         )
 
     def _check_name(self) -> None:
@@ -155,20 +200,21 @@ class _Reader:
             self._faults.add(f"{self._path}.schemaStrategy", f"{quote(text)} is none of {', '.join(Strategy)}")
             return Strategy.NONE
 
-    def _pool_size(self) -> int:
+    def _pool(self, end: str, default: int) -> int:
         pool, path = self._member("pool", {}), f"{self._path}.pool"
         if not isinstance(pool, dict):
             self._faults.add(path, f"expected an object with min and max, not {kind(pool)}")
-            return 1
-        for member, value in pool.items():
+            return default
+        for member in pool:
             if member not in ("min", "max"):
                 self._faults.add(step(path, member), "is not a member of a pool: min and max are")
-            elif not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_CONNECTIONS:
-                self._faults.add(step(path, member), f"expected a whole number from 0 to {_MOST_CONNECTIONS}")
-        size = pool.get("max", 4)
-        if size == 0:
+        size = pool.get(end, default)
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MOST_CONNECTIONS:
+            self._faults.add(f"{path}.{end}", f"expected a whole number from 0 to {_MOST_CONNECTIONS}")
+            return default
+        if end == "max" and size == 0:
             self._faults.add(f"{path}.max", "at least one connection is needed")
-        return size if isinstance(size, int) else 1
+        return size
 
     def _schemas(self) -> Schemas:
         given, path = self._member("schemas", f"schemas/{self._name}.json"), f"{self._path}.schemas"

@@ -5,45 +5,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Collection
 from functools import partial
 
-import msgspec
-
-from commands import COMMANDS
-from commands.engine.ahead import Ahead
-from commands.engine.framer import Framer
-from commands.engine.frames import FrameCodec
-from commands.engine.lane import Lane, Parts
 from commands.engine.outcomes import Waiting, told_again
-from jetstream.command_stream import JetStreamCommands
-from jetstream.connection import Connection
-from jetstream.dead_letters import JetStreamDeadLetters
-from jetstream.fact_message import FactSpeller
-from jetstream.feed_stream import JetStreamFeed
-from jetstream.lease import JetStreamLease
-from jetstream.log import JetStreamLog
-from jetstream.owners import Owners
-from jetstream.replies import NatsReplies
-from jetstream.topology import StreamLimits, ensure_project
-from octonet import dialects
-from octonet.access.idempotency import Idempotency
-from octonet.access.notary import CheckpointFile, Notary
-from octonet.access.sealing import AesSealer, derived, project_key
+from jetstream.topology import ensure_project
 from octonet.away import AwayDatabase, AwayIntake
-from octonet.config import Settings
-from octonet.data_directory import DataDirectory
-from octonet.kernel.errors import Conflict, OctonetError, Unavailable
-from octonet.kernel.ids import CommandId, ProjectName
+from octonet.kernel.errors import Conflict, OctonetError, StorageUnavailable, Unavailable
+from octonet.kernel.ids import CommandId
 from octonet.kernel.log import Outcome, Stream
 from octonet.kernel.operation import Limits
-from octonet.kernel.position import Positions
-from octonet.kernel.storage import Database, DatabaseOptions, Strategy
-from octonet.project import Project
+from octonet.kernel.storage import Database, Strategy
+from octonet.ports import Ports, open_ports
+from octonet.posting import make_post
+from octonet.project import Intake, Project
 from octonet.projects_tree import ProjectSettings
-from octonet.worker import Post, Worker
-from projections.engine.feed import Feed
+from octonet.storage import open_database
+from octonet.surroundings import Surroundings, limits
 from projections.engine.fold import Fold
 from projections.engine.hub import Hub
 
@@ -53,65 +31,86 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 2.0
 _LAST_FRAMES = 1.0
 _ANSWERS_WITHIN = 2.0
-
-
-class Surroundings(msgspec.Struct, frozen=True):
-    """What all projects of a process share."""
-
-    settings: Settings
-    client: Connection
-    process: str
-    """The process's name among all."""
-    owners: Owners
-    worker: Worker | None
-    """None in a process that only serves doors."""
-    migrates: bool
-    """Whether tables are made to fit here; else they are awaited."""
+_LOOK = 0.02
+_LAST_READS = 5.0
+"""Seconds for reads under way on a database that is not served any more."""
+_AWAY = StorageUnavailable("the database of this project is not available at the moment")
 
 
 class Served:
-    """A project from the start of this process to its end. `put` is given the project whenever it changes."""
+    """A project for as long as this process serves it. `put` is given the project whenever it changes; `refused` hears
+    why the tables cannot be made to fit what the project was changed to."""
 
-    def __init__(self, around: Surroundings, project: ProjectSettings, put: Callable[[Project], None]) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        project: ProjectSettings,
+        put: Callable[[Project], None],
+        refused: Callable[[ProjectSettings, str], None] = lambda project, reason: None,
+    ) -> None:
         self._around = around
         self._project = project
         self._put = put
+        self._refused = refused
         self.name = project.name
         self.away = ""
-        """Why the database cannot be reached; empty while it can."""
+        """Why the database cannot be reached, or the project is not served; empty while it is."""
         self.failed = ""
         """Why the lane stands still; empty while it does not."""
-        self._waiting = Waiting()
-        self._framer: Framer | None = None
-        self._database: Database = AwayDatabase()
+        self.current: ProjectSettings | None = None
+        """What is served now; None while that is not what was asked for."""
+        self._ports: Ports | None = None
+        self._database: Database = AwayDatabase(_AWAY)
         self._hub: Hub | None = None
         self._awaiting: asyncio.Task[None] | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._running = False
+        """Whether the tables are the lane's to make fit: the project came, or changed, while others served."""
 
     async def open(self) -> None:
         """Serve the project, or await its database. Raises `OctonetError` for what waiting does not mend."""
         around, project = self._around, self._project
-        client, name = around.client, project.name
-        limits = self._limits = _limits(around.settings)
-        opening = asyncio.create_task(self._open_database())
+        opening = None if project.hold else asyncio.create_task(self._open_database())
         try:
-            await ensure_project(client, name, limits)
+            await ensure_project(around.client, project.name, limits(around.settings))
+            self._ports = await open_ports(around.settings, around.client, around.process, project.name)
         finally:
-            found = (await asyncio.gather(opening, return_exceptions=True))[0]
-        key = project_key(DataDirectory(around.settings.data_dir).keys, name)
-        self._sealer, self._positions = AesSealer(key), Positions(name, derived(key, "positions"))
-        self._idempotency = Idempotency(derived(key, "idempotency"))
-        self._log = JetStreamLog(client, name)
-        self._commands = JetStreamCommands(client, name)
-        self._replies = NatsReplies(client, f"{around.process}.{name}")
-        await self._replies.listen(self._waiting.tell)
-        self._ahead = Ahead(self._commands)
-        self._framer = Framer(self._ahead, self._waiting, self._replies.subject, self._commands.largest, now)
-        if isinstance(found, BaseException):
-            if not isinstance(found, OctonetError) or not self._passes(found):
-                raise found
+            found = None if opening is None else (await asyncio.gather(opening, return_exceptions=True))[0]
+        if found is None:
+            self._is_held()
+        elif not isinstance(found, BaseException):
+            self._arrived(found)
+        elif isinstance(found, OctonetError) and self._passes(found):
             self._is_away(found)
         else:
-            self._arrived(found)
+            raise found
+
+    async def join(self) -> None:
+        """As `open`, while others may be serving the project already."""
+        self._running = True
+        await self.open()
+
+    async def change(self, project: ProjectSettings) -> None:
+        """Serve it in this way from now on. Reads are answered as before until the tables fit; writes wait, and none is
+        lost."""
+        self._running, self.current = True, None
+        await self._stop_awaiting()
+        if self._around.worker is not None:
+            await self._around.worker.remove(self.name)
+        self.failed, self._waiting.trouble = "", None
+        self._retire()
+        self._project = project
+        if project.hold:
+            self._is_held()
+            return
+        try:
+            database = await self._open_database()
+        except OctonetError as problem:
+            if not self._passes(problem):
+                self._refused(project, problem.message)
+            self._is_away(problem)
+        else:
+            self._arrived(database)
 
     async def answers(self) -> bool:
         """Whether the database does."""
@@ -125,29 +124,80 @@ class Served:
 
     async def drain(self) -> None:
         """Record what is queued."""
-        if self._framer is not None:
+        if self._ports is not None:
             try:
                 async with asyncio.timeout(_LAST_FRAMES):
-                    await self._framer.drain()
+                    await self._ports.framer.drain()
             except TimeoutError:
                 log.warning("project %s: some commands could not be recorded any more", self.name)
 
     async def close(self) -> None:
         """Release everything but the lane."""
+        await self._stop_awaiting()
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        if self._hub is not None:
+            await self._hub.close()
+        if self._ports is not None:
+            await self._waiting.close()
+            await self._ports.replies.close()
+        await self._database.close()
+
+    @property
+    def asked(self) -> ProjectSettings:
+        """How it is to be served."""
+        return self._project
+
+    @property
+    def _waiting(self) -> Waiting:
+        return self._open_ports.waiting
+
+    @property
+    def _open_ports(self) -> Ports:
+        assert self._ports is not None
+        return self._ports
+
+    async def _stop_awaiting(self) -> None:
         if self._awaiting is not None:
             self._awaiting.cancel()
             await asyncio.gather(self._awaiting, return_exceptions=True)
-        if self._hub is not None:
-            await self._hub.close()
-        await self._waiting.close()
-        await self._database.close()
+            self._awaiting = None
+
+    def _retire(self) -> None:
+        """Whoever reads from what was served until now may finish."""
+        database, hub = self._database, self._hub
+        self._database, self._hub = AwayDatabase(_AWAY), None
+        task = asyncio.create_task(self._end(database, hub), name=f"former database of project {self.name}")
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def _end(self, database: Database, hub: Hub | None) -> None:
+        try:
+            while self.current is None:
+                await asyncio.sleep(_LOOK)
+            if hub is not None:
+                await hub.close("the project changed")
+            await asyncio.sleep(_LAST_READS)
+        finally:
+            await database.close()
+
+    def _is_held(self) -> None:
+        self.away, self.current = self._project.hold, self._project
+        paused = Unavailable(f"project {self.name} is paused", code="PROJECT_PAUSED")
+        self._put_away(paused if self._project.paused else _AWAY)
 
     def _is_away(self, problem: OctonetError) -> None:
         self.away = problem.message
         log.warning("project %s waits for its database: %s", self.name, problem)
-        # Nobody listens before there is a lane here or elsewhere: the log is followed where it lies.
-        self._put(self._assembled(AwayDatabase(), Hub(self._positions, self._project.schemas, self._log)))
+        self._put_away(_AWAY)
         self._awaiting = asyncio.create_task(self._await_database(), name=f"database of project {self.name}")
+
+    def _put_away(self, problem: Unavailable) -> None:
+        # Nobody listens before there is a lane here or elsewhere: the log is followed where it lies.
+        ports = self._open_ports
+        self._hub = Hub(ports.positions, self._project.schemas, ports.log)
+        self._put(self._assembled(AwayDatabase(problem), self._hub, AwayIntake(problem)))
 
     async def _await_database(self) -> None:
         pause = _FIRST_PAUSE
@@ -162,6 +212,7 @@ class Served:
                     log.warning("project %s still waits for its database: %s", self.name, problem)
             else:
                 before = self._hub
+                self._awaiting = None
                 self._arrived(database)
                 if before is not None:
                     # Whoever listened meanwhile joins again, and is served from memory where this worker owns the lane.
@@ -170,61 +221,69 @@ class Served:
                 return
 
     def _arrived(self, database: Database) -> None:
-        around, schemas = self._around, self._project.schemas
+        around, project, ports = self._around, self._project, self._open_ports
         self.away, self._database = "", database
-        fold = Fold(self._log, database, schemas, self._sealer)
+        fold = Fold(ports.log, database, project.schemas, ports.sealer)
         self._waiting.ask = partial(_decided, database, fold)
-        shown: Stream = self._log
+        shown: Stream = ports.log
         if around.worker is not None:
-            lane, post = self._post(around.worker, database, fold)
-            shown = lane.shown
+            post = make_post(around, around.worker, project, ports, database, partial(self._prepare, database))
+            shown = post.lane.shown
             around.worker.add(post, self._stands_still)
-        self._put(self._assembled(database, Hub(self._positions, schemas, shown)))
+        self._hub = Hub(ports.positions, project.schemas, shown)
+        found = self._assembled(database, self._hub, ports.framer)
+        if self._running:
+            self._awaiting = asyncio.create_task(self._await_fit(found), name=f"tables of project {self.name}")
+        else:
+            self._serve(found)
 
-    def _post(self, worker: Worker, database: Database, fold: Fold) -> tuple[Lane, Post]:
-        around, schemas, name = self._around, self._project.schemas, self.name
-        lease = JetStreamLease(
-            around.client, name, around.process, around.owners, lambda: worker.spread.patience(self.name)
-        )
-        parts = Parts(
-            name,
-            schemas,
-            database,
-            self._commands,
-            self._ahead,
-            self._log,
-            lease,
-            self._replies,
-            self._waiting,
-            self._sealer,
-            fold,
-            FrameCodec(COMMANDS.values(), now),
-            around.process,
-            JetStreamDeadLetters(around.client, name, self._limits),
-        )
-        lane = Lane(parts)
-        public = JetStreamFeed(around.client, self._positions)
-        feed = Feed(lane.shown, public, FactSpeller(self._positions, schemas.digest), lane.owned)
-        vouched = CheckpointFile(
-            DataDirectory(around.settings.data_dir).checkpoint(name), notary(around.settings, name)
-        )
-        return lane, Post(name, lane, feed, self._log, lease, vouched)
+    def _serve(self, project: Project) -> None:
+        self.current = self._project
+        self._put(project)
 
-    def _assembled(self, database: Database, hub: Hub) -> Project:
-        settings, project = self._around.settings, self._project
-        assert self._framer is not None
-        self._hub = hub
+    async def _await_fit(self, project: Project) -> None:
+        """The worker that owns the lane makes the tables fit, and folds into them what the log holds."""
+        end = 0
+        while True:
+            try:
+                end = end or await self._open_ports.log.last()
+                mark = await project.database.checkpoint()
+                if mark.schema == project.schemas.digest and mark.entry >= end:
+                    await project.database.migrate(project.schemas, Strategy.VALIDATE)
+                    self._serve(project)
+                    return
+            except OctonetError as problem:
+                log.debug("project %s does not fit yet: %s", self.name, problem)
+            await asyncio.sleep(_LOOK)
+
+    async def _prepare(self, database: Database) -> None:
+        """Called by the lane's owner. What cannot be done is told, and done as soon as it can be: until then nothing is
+        decided."""
+        if not self._running:
+            return
+        wanted = self._project.strategy
+        strategy = wanted if wanted in (Strategy.NONE, Strategy.VALIDATE) else Strategy.UPDATE
+        try:
+            await database.migrate(self._project.schemas, strategy)
+        except Unavailable:
+            raise
+        except OctonetError as problem:
+            self._refused(self._project, problem.message)
+            raise Unavailable(f"the tables cannot be made to fit: {problem.message}") from problem
+
+    def _assembled(self, database: Database, hub: Hub, intake: Intake) -> Project:
+        settings, project, ports = self._around.settings, self._project, self._open_ports
         return Project(
             project.name,
             project.schemas,
             database,
             project.dialect,
-            AwayIntake() if isinstance(database, AwayDatabase) else self._framer,
-            Fold(self._log, database, project.schemas, self._sealer),
+            intake,
+            Fold(ports.log, database, project.schemas, ports.sealer),
             hub,
-            self._sealer,
-            self._positions,
-            self._idempotency,
+            ports.sealer,
+            ports.positions,
+            ports.idempotency,
             Limits(settings.default_page, settings.maximum_page),
         )
 
@@ -233,8 +292,8 @@ class Served:
 
     def _strategy(self) -> Strategy:
         strategy, around = self._project.strategy, self._around
-        if strategy is Strategy.NONE:
-            return strategy
+        if strategy is Strategy.NONE or self._running:
+            return Strategy.NONE
         if not around.migrates:
             return Strategy.VALIDATE
         if strategy in (Strategy.CREATE, Strategy.CREATE_DROP) and around.owners.of(self.name):
@@ -254,35 +313,7 @@ class Served:
             self._waiting.stand_still(Unavailable(trouble, code="HISTORY_DAMAGED"))
 
 
-async def open_database(settings: Settings, project: ProjectSettings, strategy: Strategy) -> Database:
-    """The project's database, with its tables as `strategy` wants them. Raises `OctonetError`."""
-    options = DatabaseOptions(project.pool_size, settings.query_timeout, project.table_prefix, project.show_sql)
-    database = await dialects.find(project.dialect).open(project.uri, project.schemas, options)
-    try:
-        await database.migrate(project.schemas, strategy)
-    except OctonetError:
-        await database.close()
-        raise
-    return database
-
-
 async def _decided(database: Database, history: Fold, commands: Collection[CommandId]) -> list[Outcome]:
     """What became of those of the commands that are decided."""
     entries = {id: await database.recall(id) for id in commands}
     return await told_again(history, {id: entry for id, entry in entries.items() if entry is not None})
-
-
-def _limits(settings: Settings) -> StreamLimits:
-    """How large streams may be: on a server of our own they share what it may store."""
-    limits = StreamLimits(replicas=settings.nats_replicas)
-    return limits if settings.nats_url else limits.within(settings.nats_max_store)
-
-
-def notary(settings: Settings, project: ProjectName) -> Notary:
-    """Who signs for a project's log."""
-    return Notary(project, derived(project_key(DataDirectory(settings.data_dir).keys, project), "notary"))
-
-
-def now() -> int:
-    """Milliseconds since 1970, UTC."""
-    return time.time_ns() // 1_000_000

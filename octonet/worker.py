@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 
 import msgspec
@@ -15,6 +14,7 @@ from jetstream.lease import JetStreamLease
 from jetstream.log import JetStreamLog
 from jetstream.workers import Workers
 from octonet.access.notary import CheckpointFile
+from octonet.clock import now
 from octonet.kernel.errors import Unavailable
 from octonet.kernel.ids import ProjectName
 from octonet.kernel.instant import iso
@@ -76,6 +76,20 @@ class Worker:
             task.add_done_callback(self._ended)
         self._failed[post.project] = failed
 
+    async def remove(self, project: ProjectName) -> None:
+        """Stand by no longer: finish the batch under way, publish its facts, leave the lane to others."""
+        post = self._posts.pop(project, None)
+        if post is None:
+            return
+        self._workers.drop(project)
+        await _settle(post)
+        _sign(post)
+        tasks = [task for task, name in self._tasks.items() if name == project]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await post.lease.release()
+
     def owns(self, project: ProjectName) -> bool:
         """Whether this worker owns the project's lane and has caught up."""
         post = self._posts.get(project)
@@ -112,7 +126,7 @@ class Worker:
         the database a fold of something else, so all of the project stands still, and health says so."""
         project = self._tasks.pop(task)
         problem = None if task.cancelled() else task.exception()
-        if problem is None:
+        if problem is None or project not in self._posts:
             return
         self._failed[project](f"the {task.get_name()} stands still: {problem}")
         log.critical("ALARM: the %s stands still: %s", task.get_name(), problem, exc_info=problem)
@@ -133,7 +147,7 @@ def _sign(post: Post) -> None:
     mark = post.lane.mark
     if post.lane.owned.is_set() and mark.entry:
         try:
-            post.checkpoints.note(mark.entry, mark.digest, iso(time.time_ns() // 1_000_000))
+            post.checkpoints.note(mark.entry, mark.digest, iso(now()))
         except OSError as problem:
             log.warning("no checkpoint of project %s could be written: %s", post.project, problem)
 

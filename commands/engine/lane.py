@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -80,6 +80,8 @@ class Parts(msgspec.Struct, frozen=True):
     codec: FrameCodec
     worker: str
     dead_letters: DeadLetters
+    prepare: Callable[[], Awaitable[None]]
+    """Makes the tables fit the schema, once the lane is this worker's."""
 
 
 class Lane:
@@ -145,6 +147,7 @@ class Lane:
     async def _own(self) -> None:
         """Fold the tail of the log, then fence off every earlier owner with a record of our own."""
         parts = self._parts
+        await parts.prepare()
         while True:
             self.mark = await parts.catch_up.catch_up(await parts.log.last(), self._tell)
             await self._check_lease()

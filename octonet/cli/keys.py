@@ -56,12 +56,11 @@ async def _run(settings: Settings, started: broker.Started, arguments: argparse.
     from octonet.access.gate import insider  # noqa: PLC0415
     from octonet.app import open_node  # noqa: PLC0415
     from octonet.cli.engine.key_work import issue, listing, revoke  # noqa: PLC0415
-    from octonet.project_files import system_project  # noqa: PLC0415
+    from octonet.kernel.ids import SYSTEM_PROJECT  # noqa: PLC0415
 
-    node = await open_node(settings, started.ready(), started.ours, [system_project(settings)])
+    node = await open_node(settings, started.ready(), started.ours, only=[SYSTEM_PROJECT])
     try:
         await node.owned()
-        assert node.identity is not None
         work = {"issue": issue, "list": listing, "revoke": revoke}[arguments.what]
         await work(node.identity.api_keys(node.gateway), insider("cli"), arguments)
     finally:

@@ -43,13 +43,14 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
 async def _load(settings: Settings, started: broker.Started, arguments: argparse.Namespace) -> int:
     from octonet.app import open_node  # noqa: PLC0415
     from octonet.cli.engine.loading import Loader  # noqa: PLC0415
-    from octonet.project_files import choose, load_projects  # noqa: PLC0415
+    from octonet.kernel.ids import ProjectName  # noqa: PLC0415
 
-    project = choose(load_projects(settings), arguments.project)[:1]
-    node = await open_node(settings, started.ready(), worker=started.ours, projects=project)
+    project = ProjectName(arguments.project)
+    node = await open_node(settings, started.ready(), started.ours, only=[project])
     try:
         await node.owned()
-        tally = await Loader(node, project[0].name, arguments.entity, arguments.quiet).load(arguments.file)
+        node.schemas(project)
+        tally = await Loader(node, project, arguments.entity, arguments.quiet).load(arguments.file)
     finally:
         await node.close()
     print(f"{tally.created} created, {tally.present} were there already, {tally.rejected} rejected")

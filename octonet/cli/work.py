@@ -57,16 +57,16 @@ async def _work(settings: Settings, started: broker.Started, wanted: str) -> int
     from octonet.app import open_node  # noqa: PLC0415
     from octonet.cli.engine.first_start import first_start  # noqa: PLC0415
     from octonet.cli.engine.loop import stop_signals  # noqa: PLC0415
-    from octonet.project_files import choose, load_projects  # noqa: PLC0415
+    from octonet.kernel.ids import ProjectName  # noqa: PLC0415
+    from octonet.project_files import EVERY  # noqa: PLC0415
 
     stop = stop_signals()
-    projects = choose(load_projects(settings), wanted)
-    names = [project.name for project in projects]
-    node = await open_node(settings, started.ready(), worker=True, projects=projects)
+    only = [ProjectName(name.strip()) for name in wanted.split(",") if name.strip()]
+    node = await open_node(settings, started.ready(), worker=True, only=None if EVERY in only else only)
     watching = asyncio.create_task(started.watch())
-    many = len(names) > 1
-    print(f"standing by for {f'{len(names)} lanes' if many else 'the lane'}", flush=True)
-    tasks = [asyncio.create_task(work) for work in (_tell(node, names, many), first_start(node))]
+    count = len(node.public())
+    print(f"standing by for {f'{count} lanes' if count > 1 else 'the lane'}", flush=True)
+    tasks = [asyncio.create_task(work) for work in (_tell(node), first_start(node))]
     try:
         await stop.wait()
     finally:
@@ -78,14 +78,15 @@ async def _work(settings: Settings, started: broker.Started, wanted: str) -> int
     return 0
 
 
-async def _tell(node: Node, names: list[ProjectName], many: bool) -> None:
+async def _tell(node: Node) -> None:
     """Say which lanes are owned, whenever that changes."""
     before: set[ProjectName] = set()
     while True:
+        names = node.public()
         now = {name for name in names if node.owns(name)}
         for name in sorted(now - before):
-            print(f"owns the lane{f' of {name}' if many else ''}", flush=True)
+            print(f"owns the lane{f' of {name}' if len(names) > 1 else ''}", flush=True)
         for name in sorted(before - now):
-            print(f"owns the lane{f' of {name}' if many else ''} no more", flush=True)
+            print(f"owns the lane{f' of {name}' if len(names) > 1 else ''} no more", flush=True)
         before = now
         await asyncio.sleep(_LOOK)

@@ -19,6 +19,8 @@ _NOW: Final = ("now", "__MOSTA_NOW__")
 _TYPES: Final = {str(kind): kind for kind in FieldType}
 _TEXTUAL: Final = (FieldType.STRING, FieldType.TEXT)
 _DEEPEST: Final = 8
+_MOST: Final = 1000
+"""Fields of an entity: about as many as the narrowest database has columns."""
 _OTHER_NAMES: Final = {
     "int": "number", "integer": "number", "float": "number", "decimal": "number", "double": "number",
     "bool": "boolean", "datetime": "date", "timestamp": "date", "time": "date", "object": "json", "list": "array",
@@ -31,6 +33,9 @@ def parse(fields: Document, level: int = 0) -> dict[str, Field]:
     found: dict[str, Field] = {}
     if level > _DEEPEST:
         fields.faults.add(fields.path, f"objects are embedded more than {_DEEPEST} levels deep")
+        return found
+    if len(fields.members) > _MOST:
+        fields.faults.add(fields.path, f"has {len(fields.members)} fields; {_MOST} are the most")
         return found
     for name in fields.members:
         if name == ID and level == 0:

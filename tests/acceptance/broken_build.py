@@ -21,11 +21,12 @@ from commands.engine.lane import Lane
 from jetstream import log as jetstream_log
 from jetstream.api import publish
 from jetstream.log import JetStreamLog
-from octonet import cli, served
+from octonet import cli, served, storage
 from octonet.config import Settings
+from octonet.dialects.engine.database import SqlDatabase
 from octonet.dialects.engine.transaction import SqlTransaction
-from octonet.kernel.ids import CommandId
-from octonet.kernel.storage import Checkpoint, Database, Remembered, Strategy
+from octonet.kernel.ids import DEFAULT_PROJECT, CommandId
+from octonet.kernel.storage import Checkpoint, Database, Remembered, Strategy, Transaction
 from octonet.projects_tree import ProjectSettings
 
 _STOP_AT = 25
@@ -71,33 +72,52 @@ def early_reply() -> None:
 def late_checkpoint() -> None:
     """Commit the rows, then the checkpoint; die between the two."""
     plain_move, plain_commit = SqlTransaction.move_checkpoint, SqlTransaction.commit
+    plain_open = storage.open_database
     commits = 0
     kept: dict[int, Checkpoint] = {}
+    mine: set[int] = set()
+    databases: list[Database] = []
 
     async def move_checkpoint(self: SqlTransaction, to: Checkpoint) -> None:
-        kept[id(self)] = to
+        if id(self) in mine:
+            kept[id(self)] = to
+        else:
+            await plain_move(self, to)
 
     async def commit(self: SqlTransaction) -> None:
         nonlocal commits
-        commits += 1
         await plain_commit(self)
+        if id(self) not in mine:
+            return
+        commits += 1
         if commits >= _DIE_AT:
             os.kill(os.getpid(), signal.SIGKILL)
+        mine.discard(id(self))
         to = kept.pop(id(self), None)
         if to is not None:
-            again = await databases[-1].begin()
+            database = databases[-1]
+            assert isinstance(database, SqlDatabase)
+            again = await plain_begin(database)
             assert isinstance(again, SqlTransaction)
             await plain_move(again, to)
             await plain_commit(again)
 
-    databases: list[Database] = []
-    plain_open = served.open_database
-
     async def open_database(settings: Settings, project: ProjectSettings, strategy: Strategy) -> Database:
-        databases.append(await plain_open(settings, project, strategy))
-        return databases[-1]
+        found = await plain_open(settings, project, strategy)
+        if project.name == DEFAULT_PROJECT:
+            databases.append(found)
+        return found
 
-    served.open_database = open_database
+    plain_begin = SqlDatabase.begin
+
+    async def begin(self: SqlDatabase) -> Transaction:
+        transaction = await plain_begin(self)
+        if id(self) in map(id, databases):
+            mine.add(id(transaction))
+        return transaction
+
+    served.open_database = open_database  # type: ignore[attr-defined]
+    SqlDatabase.begin = begin  # type: ignore[method-assign]
     SqlTransaction.move_checkpoint = move_checkpoint  # type: ignore[method-assign]
     SqlTransaction.commit = commit  # type: ignore[method-assign]
 

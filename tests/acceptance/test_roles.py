@@ -109,7 +109,7 @@ async def test_doors_without_a_worker_serve_all_that_doors_with_one_do(server: S
             waiting = asyncio.create_task(ask(client, "POST", "/api/v1/tags", {"label": "patient"}))
             await asyncio.sleep(0.5)
             assert not waiting.done()
-            assert (await ask(client, "GET", "/health"))[1]["withoutOwner"] == ["default"]
+            assert (await ask(client, "GET", "/health"))[1]["withoutOwner"] == ["_system", "default"]
             worker = work(server)
             assert (await asyncio.wait_for(waiting, WITHIN))[0] == 201
             await until(lambda: worker is not None and worker.alive(), "the worker lives")

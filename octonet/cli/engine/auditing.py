@@ -14,6 +14,7 @@ from jetstream.connection import connect
 from jetstream.log import JetStreamLog
 from octonet.access.notary import CheckpointFile
 from octonet.cli.engine import broker
+from octonet.clock import now
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
 from octonet.kernel.chain import Assembler, Link
@@ -25,7 +26,8 @@ from octonet.kernel.log import Batch, Decision, LogGap
 from octonet.kernel.position import Position
 from octonet.kernel.storage import Strategy
 from octonet.project_files import choose, load_projects
-from octonet.served import notary, now, open_database
+from octonet.storage import open_database
+from octonet.surroundings import notary
 
 _encode = msgspec.json.Encoder().encode
 

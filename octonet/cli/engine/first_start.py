@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from octonet.access.gate import OPEN
 from octonet.app import Node
 from octonet.kernel.errors import OctonetError
 from octonet.kernel.ids import SYSTEM_PROJECT
@@ -17,7 +18,7 @@ _PAUSE = 2.0
 
 async def first_start(node: Node) -> None:
     """Wait for the system project's lane, then make what is missing; tell the key that everybody may read with."""
-    if node.identity is None:
+    if node.identity is None or node.identity.gate is OPEN:
         return
     while SYSTEM_PROJECT in node.unowned():
         await asyncio.sleep(_LOOK)

@@ -1,0 +1,139 @@
+"""`/api/projects`: listing, adding, changing, pausing and removing projects at run time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from octonet.access.principal import Visitor
+from octonet.admin.authority import Authority, LetIn
+from octonet.admin.http import answer, body, nowhere, only, steps
+from octonet.admin.projects import Projects, Roll
+from octonet.kernel.errors import Denied, validation
+from octonet.projects_tree import ProjectSettings, write_one
+from octonet.transport import HttpDoor, Incoming, Reply
+
+_PASSWORD: Final = re.compile(r"(?<=:)[^:@/]*(?=@)")
+
+
+class ProjectsDoor:
+    """`let_in` is the gate's; `roll` tells how the projects are."""
+
+    def __init__(self, projects: Projects, roll: Roll, let_in: LetIn, authority: Authority) -> None:
+        self._projects = projects
+        self._roll = roll
+        self._let_in = let_in
+        self._authority = authority
+
+    def mount(self) -> Mapping[str, HttpDoor]:
+        """Path prefix → door."""
+        return {"/api/projects": self.serve}
+
+    async def serve(self, incoming: Incoming) -> Reply:
+        """Everything below the prefix."""
+        by = await self._let_in(incoming)
+        match steps(incoming):
+            case [""]:
+                only(incoming, "GET", "POST")
+                return await self._add(incoming, by) if incoming.method == "POST" else answer(await self._listed(by))
+            case ["pool-stats"]:
+                only(incoming, "GET")
+                return answer(await self._pools(by))
+            case ["export"]:
+                only(incoming, "GET")
+                return answer(await self._tree(by))
+            case [name]:
+                only(incoming, "PUT", "DELETE")
+                return await (self._remove if incoming.method == "DELETE" else self._change)(incoming, by, name)
+            case [name, "test"]:
+                only(incoming, "POST")
+                return await self._test(by, name)
+            case _:
+                raise nowhere(incoming)
+
+    async def _add(self, incoming: Incoming, by: Visitor) -> Reply:
+        await self._authority.check(by, "project:create")
+        wish = body(incoming, dict[str, object])
+        name = wish.pop("name", None)
+        if not isinstance(name, str):
+            raise validation("$.name", "is required, a text")
+        await self._projects.add(by, name, wish, by.principal.account or None)
+        return answer({"ok": True, "projects": await self._listed(by)}, HTTPStatus.CREATED)
+
+    async def _change(self, incoming: Incoming, by: Visitor, name: str) -> Reply:
+        await self._authority.check(by, "project:update", name)
+        await self._projects.change(by, name, body(incoming, dict[str, object]))
+        return answer({"ok": True, "projects": await self._listed(by)})
+
+    async def _remove(self, incoming: Incoming, by: Visitor, name: str) -> Reply:
+        await self._authority.check(by, "project:delete", name)
+        asked = {key: values[-1] == "true" for key, values in parse_qs(urlsplit(incoming.target).query).items()}
+        # Without its history a database cannot be trusted, and with it a dropped one would come back.
+        erase = asked.get("deleteDb", False)
+        await self._projects.remove(by, name, erase)
+        told = {"ok": True, "schemaDeleted": True, "dbDropped": erase, "projects": await self._listed(by)}
+        return answer(told)
+
+    async def _test(self, by: Visitor, name: str) -> Reply:
+        await self._authority.check(by, "project:read", name)
+        project = await self._projects.find(by, name)
+        return answer({"ok": not self._roll.trouble(project.name), "project": name, "status": self._status(project)})
+
+    async def _listed(self, by: Visitor) -> list[dict[str, object]]:
+        return [self._shown(project) for project in await self._visible(by, "project:list")]
+
+    async def _pools(self, by: Visitor) -> dict[str, object]:
+        found = await self._visible(by, "project:list")
+        each = {project.name: {"max": project.pool_size} for project in found}
+        total = sum(project.pool_size for project in found)
+        return {"total": total, "budget": total, "perProject": each}
+
+    async def _tree(self, by: Visitor) -> dict[str, object]:
+        found = await self._visible(by, "project:read")
+        return {project.name: {**write_one(project), "uri": masked(project.uri)} for project in found}
+
+    async def _visible(self, by: Visitor, permission: str) -> list[ProjectSettings]:
+        """Those that the visitor may know of."""
+        found: list[ProjectSettings] = []
+        for project in await self._projects.wanted(by):
+            try:
+                await self._authority.check(by, permission, project.name)
+            except Denied:
+                continue
+            found.append(project)
+        return found
+
+    def _status(self, project: ProjectSettings) -> str:
+        if project.paused:
+            return "paused"
+        if self._roll.trouble(project.name):
+            return "error"
+        return "disconnected" if self._roll.serves(project.name) is None else "connected"
+
+    def _shown(self, project: ProjectSettings) -> dict[str, object]:
+        names = list(project.schemas.entities)
+        told: dict[str, object] = {
+            "name": project.name,
+            "dialect": project.dialect,
+            "dialectType": project.dialect,
+            "status": self._status(project),
+            "schemas": names,
+            "schemasCount": len(names),
+            "poolMin": project.pool_min,
+            "poolMax": project.pool_size,
+            "uriMasked": masked(project.uri),
+            "schemaStrategy": project.strategy.value,
+            "description": project.description,
+            "showSql": project.show_sql,
+            "formatSql": False,
+        }
+        trouble = self._roll.trouble(project.name)
+        return {**told, "error": "the database is not available"} if trouble and not project.paused else told
+
+
+def masked(uri: str) -> str:
+    """The address without its password, and without parameters, which may hold one."""
+    return _PASSWORD.sub("***", uri.partition("?")[0])

@@ -1,0 +1,80 @@
+"""Where a project that is added at run time may keep its rows: whoever may add one must not thereby reach files and
+servers that only this machine can see."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import ipaddress
+import socket
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from octonet.kernel.errors import OctonetError, validation
+
+_CODE: Final = "PLACE_NOT_ALLOWED"
+_PATH: Final = "$.uri"
+_OURS: Final = frozenset({"nats", "keys", "audit", "lock", "octonet.db", "_system.db"})
+"""What else is in the data directory."""
+_RESOLVED_WITHIN: Final = 5.0
+
+
+class Places:
+    """`directory`: where SQLite files may be; `hosts`: names and patterns of servers that may be used whatever their
+    address is, ``*`` for any."""
+
+    def __init__(self, directory: Path, hosts: Collection[str]) -> None:
+        self._directory = directory.absolute()
+        self._hosts = hosts
+
+    async def settle(self, project: str, dialect: str, uri: str) -> str:
+        """The address to use; SQLite's files are named as seen from the directory, and have a place of their own where
+        none is named. Raises `ValidationError`, code PLACE_NOT_ALLOWED."""
+        if dialect == "sqlite":
+            return self._file(uri or f"sqlite:///{project}.db")
+        await self._check_server(uri)
+        return uri
+
+    def _file(self, uri: str) -> str:
+        text = uri.removeprefix("sqlite:")
+        if text.startswith("//"):
+            text = text.removeprefix("///")
+        path = Path(text)
+        if not text or "\0" in text or "?" in text or ":memory:" in text or ".." in path.parts:
+            raise _refused("expected the path of a file, such as sqlite:///shop.db")
+        # Resolved: a link that leads out of the directory is out of it.
+        found = (self._directory / path).resolve()
+        inside = self._directory.resolve()
+        if inside not in found.parents or found.relative_to(inside).parts[0] in _OURS:
+            raise _refused("is not a place for a database: SQLite files of projects are kept in the data directory")
+        return f"sqlite:///{found}"
+
+    async def _check_server(self, uri: str) -> None:
+        try:
+            found = urlsplit(uri)
+            host, port = found.hostname, found.port
+        except ValueError:
+            raise _refused("is not the address of a server") from None
+        if not host:
+            raise _refused("names no server")
+        if any(fnmatch.fnmatch(host, pattern.lower()) for pattern in self._hosts):
+            return
+        for address in await _addresses(host, port):
+            if not address.is_global or address.is_multicast:
+                raise _refused(f"the server {host!r} has a private address; OCTONET_DATABASE_HOSTS may allow it")
+
+
+async def _addresses(host: str, port: int | None) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    try:
+        async with asyncio.timeout(_RESOLVED_WITHIN):
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError, TimeoutError):
+        raise _refused(f"the server {host[:200]!r} is not known") from None
+    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    return [getattr(address, "ipv4_mapped", None) or address for address in addresses]
+
+
+def _refused(sentence: str) -> OctonetError:
+    return validation(_PATH, sentence, code=_CODE)

@@ -1,0 +1,168 @@
+"""Projects at run time: a row of the system project says how each is served, every process follows the rows, and what
+files say at a start counts until it is changed here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Final, Protocol
+
+import msgspec
+
+from octonet.access.gate import insider
+from octonet.access.principal import Visitor
+from octonet.admin.places import Places
+from octonet.admin.project_rows import ENTITY, ProjectRows, Specified, State, digest, wanted
+from octonet.admin.system import SystemProject
+from octonet.kernel.errors import Conflict, NotFound, Unavailable
+from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName, is_private
+from octonet.kernel.operation import Raw, Request
+from octonet.projects_tree import ProjectSettings, read_one, write_one
+
+_SETTLED_WITHIN: Final = 25.0
+_LOOK: Final = 0.02
+
+
+class Roll(Protocol):
+    """The projects as this process serves them."""
+
+    def serves(self, name: ProjectName) -> ProjectSettings | None:
+        """How a project is served now; None while it is on its way there, or not there."""
+        ...
+
+    def trouble(self, name: ProjectName) -> str:
+        """Why a project cannot be asked; empty where it can."""
+        ...
+
+
+class Projects:
+    """The projects of an installation. `files` are those that the settings and the tree name; private ones are nobody's
+    business here."""
+
+    def __init__(
+        self,
+        system: SystemProject,
+        rows: ProjectRows,
+        files: Collection[ProjectSettings],
+        places: Places,
+        dialects: Collection[str],
+        roll: Roll,
+    ) -> None:
+        self._system = system
+        self._rows = rows
+        self._files = {project.name: project for project in files if not is_private(project.name)}
+        self._places = places
+        self._dialects = dialects
+        self._roll = roll
+
+    async def specified(self, by: Visitor) -> Mapping[ProjectName, Specified]:
+        """What the rows say."""
+        rows = await self._system.every(by, ENTITY)
+        return {found.project.name: found for found in map(self._rows.read, rows)}
+
+    async def wanted(self, by: Visitor) -> list[ProjectSettings]:
+        """All projects that are to be served, by name."""
+        found = wanted(self._files.values(), await self.specified(by))
+        return sorted(found, key=lambda project: project.name)
+
+    async def find(self, by: Visitor, name: str) -> ProjectSettings:
+        """One of them. Raises `NotFound`, code UNKNOWN_PROJECT."""
+        for project in await self.wanted(by):
+            if project.name == name:
+                return project
+        raise NotFound(f"there is no project {name!r}", code="UNKNOWN_PROJECT")
+
+    async def add(self, by: Visitor, name: str, content: object, account: str | None = None) -> ProjectSettings:
+        """Serve a new project, here and everywhere. Raises `ValidationError` with every fault, `Conflict` when the name
+        or the place is taken, or the tables there do not fit."""
+        project = await self._settled_place(read_one(name, content, self._dialects))
+        there = await self.wanted(by)
+        if any(other.name == name for other in there):
+            raise Conflict(f"there is a project {name!r} already", code="PROJECT_EXISTS")
+        _check_place(project, there)
+        row: dict[str, Raw] = {"state": State.ACTIVE.value, "account": account, "former": None, "problem": None}
+        await self._put(by, project, row)
+        return await self._settle(by, project)
+
+    async def change(self, by: Visitor, name: str, patch: Mapping[str, object]) -> ProjectSettings:
+        """Serve it in another way from now on; members of `patch` take the place of what is there. Writes wait
+        meanwhile, and none is lost. Raises as `add` does, and `NotFound`."""
+        before = await self.find(by, name)
+        patch = dict(patch)
+        paused = patch.pop("paused", before.paused)
+        content = {**write_one(before), **patch}
+        project = read_one(name, content, self._dialects)
+        if (project.dialect, project.uri) != (before.dialect, before.uri):
+            project = await self._settled_place(project)
+            _check_place(project, [other for other in await self.wanted(by) if other.name != name])
+        state = State.PAUSED if paused is True else State.ACTIVE
+        former = None if before.paused else msgspec.json.encode(self._rows.write(before)).decode()
+        await self._put(by, project, {"state": state.value, "former": former, "problem": None})
+        return await self._settle(by, await self.find(by, name))
+
+    async def remove(self, by: Visitor, name: str, erase: bool) -> None:
+        """Serve it no longer. `erase`: its history, tables and files go too; else a project of the same name would go
+        on where it ended. Raises `NotFound`; `Conflict` for the default project, which stays."""
+        project = await self.find(by, name)
+        if name == DEFAULT_PROJECT:
+            raise Conflict("the default project stays: an address without a name means it", code="DEFAULT_PROJECT")
+        if erase or name in self._files:
+            state = State.ERASING if erase else State.REMOVED
+            await self._put(by, project, {"state": state.value})
+        else:
+            await self.forget(by, project.name)
+        await self._gone(project.name)
+
+    async def forget(self, by: Visitor, name: ProjectName) -> None:
+        """Remove the row."""
+        await self._system.write(by, Request("delete", ENTITY, name))
+
+    async def refuse(self, project: ProjectSettings, reason: str) -> None:
+        """A change that the tables do not allow is taken back, and why is kept."""
+        by = insider("projects")
+        row = await self._system.find(by, ENTITY, project.name)
+        if row is None or self._rows.read(row).project != project:
+            return
+        former = msgspec.json.decode(str(row["former"] or "{}"), type=dict[str, Raw])
+        data: dict[str, Raw] = {**former, "former": None, "problem": reason}
+        await self._system.write(by, Request("update", ENTITY, project.name, data=data))
+
+    async def _settled_place(self, project: ProjectSettings) -> ProjectSettings:
+        uri = await self._places.settle(project.name, project.dialect, project.uri)
+        return msgspec.structs.replace(project, uri=uri)
+
+    async def _put(self, by: Visitor, project: ProjectSettings, more: dict[str, Raw]) -> None:
+        file = self._files.get(project.name)
+        specified = None if file is None else digest(file)
+        data: dict[str, Raw] = {**self._rows.write(project), **more, "specified": specified}
+        if await self._system.find(by, ENTITY, project.name) is None:
+            await self._system.create(by, ENTITY, {"id": project.name, **data})
+        else:
+            await self._system.write(by, Request("update", ENTITY, project.name, data=data))
+
+    async def _settle(self, by: Visitor, project: ProjectSettings) -> ProjectSettings:
+        """Wait until it is served so, here. Other processes take about as long."""
+        deadline = asyncio.get_running_loop().time() + _SETTLED_WITHIN
+        while self._roll.serves(project.name) != project:
+            row = await self._system.find(by, ENTITY, project.name)
+            if row is not None and row["problem"] is not None:
+                raise Conflict(f"that cannot be done: {row['problem']}", code="SCHEMA_CONFLICT")
+            if self._roll.trouble(project.name):
+                break
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unavailable("the project is changed, and not ready yet", code="NOT_READY")
+            await asyncio.sleep(_LOOK)
+        return project
+
+    async def _gone(self, name: ProjectName) -> None:
+        deadline = asyncio.get_running_loop().time() + _SETTLED_WITHIN
+        while self._roll.serves(name) is not None and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(_LOOK)
+
+
+def _check_place(project: ProjectSettings, others: Collection[ProjectSettings]) -> None:
+    place = (project.dialect, project.uri, project.table_prefix)
+    for other in others:
+        if place == (other.dialect, other.uri, other.table_prefix):
+            sentence = "is the database of another project: one of them needs another, or a tablePrefix"
+            raise Conflict(f"$.uri: {sentence}", code="PLACE_TAKEN")

@@ -1,0 +1,167 @@
+"""Projects at run time, put together: the rows of the system project on one side, what a process serves on the other.
+
+Every process follows the rows. What only one may do, erasing what a removed project leaves, is the work of whoever owns
+the system project's lane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from octonet import dialects
+from octonet.access.gate import insider
+from octonet.admin.authority import Authority, LetIn
+from octonet.admin.doors.projects import ProjectsDoor
+from octonet.admin.places import Places
+from octonet.admin.project_rows import ENTITY, State, wanted
+from octonet.admin.projects import Projects
+from octonet.admin.system import SystemProject
+from octonet.data_directory import DataDirectory
+from octonet.erasure import Erasure
+from octonet.gateway import Gateway
+from octonet.kernel.errors import OctonetError
+from octonet.kernel.ids import SYSTEM_PROJECT, ProjectName, is_private
+from octonet.kernel.position import START, Position
+from octonet.project import Projects as Served
+from octonet.project_files import system_of
+from octonet.projects_tree import ProjectSettings
+from octonet.roster import Roster
+from octonet.stored_projects import project_rows
+from octonet.surroundings import Surroundings
+from octonet.transport import HttpDoor
+
+log = logging.getLogger("octonet")
+
+_PAUSE = 1.0
+_LOOK = 0.01
+_WAITING = "what the system project says of it is not known yet"
+
+
+class Registry:
+    """Implements `octonet.access.system_facts.Listener` and `octonet.admin.projects.Roll`. `files` are the projects
+    that settings and tree name, the system project among them; `only` as in `octonet.app.Node`; `leads` says whether
+    this process is the one."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        files: Sequence[ProjectSettings],
+        projects: Served,
+        only: frozenset[ProjectName] | None,
+        leads: Callable[[], bool],
+    ) -> None:
+        self._settings = around.settings
+        self._files = files
+        self._served = projects
+        self._system = system_of(files)
+        self.roster = Roster(around, projects, only, self.refused)
+        self._erasure = Erasure(around.settings, around.client, around.owners.of)
+        self._leads = leads
+        self._rows = project_rows(around.settings)
+        self._changed = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._projects: Projects | None = None
+
+    def doors(self, let_in: LetIn, authority: Authority) -> Mapping[str, HttpDoor]:
+        """The doors for those who see to projects: path prefix → door."""
+        return ProjectsDoor(self.projects, self, let_in, authority).mount()
+
+    @property
+    def projects(self) -> Projects:
+        """What is done to projects."""
+        assert self._projects is not None
+        return self._projects
+
+    async def open(self, gateway: Gateway) -> None:
+        """Serve what the rows say. While they cannot be read, nothing else is served: what a file said would be taken
+        back a moment later, and stand in the log twice."""
+        settings = self._settings
+        hosts = [host.strip() for host in settings.database_hosts.split(",") if host.strip()]
+        places = Places(DataDirectory(settings.data_dir).path, hosts)
+        system = SystemProject(gateway)
+        self._projects = Projects(system, self._rows, self._files, places, dialects.known(), self)
+        await self.roster.open([self._system])
+        try:
+            found = await self._wanted()
+        except OctonetError as problem:
+            log.warning("the projects wait for the system project: %s", problem)
+            found = [msgspec.structs.replace(p, hold=_WAITING) for p in self._files if not is_private(p.name)]
+        await self.roster.open([project for project in found if project.name != SYSTEM_PROJECT])
+
+    async def run(self, heard: Callable[[], Position | None]) -> None:
+        """Follow the rows, for ever; `heard` tells how far the system project's facts were."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self._read_up_to(heard() or START)
+                self.roster.follow(await self._wanted())
+                if self._leads():
+                    await self._erase()
+            except OctonetError as problem:
+                log.info("the projects are looked at again later: %s", problem)
+                await asyncio.sleep(_PAUSE)
+                self._changed.set()
+
+    def hear(self, entity: str, id: str, version: int) -> None:
+        """See the port."""
+        if entity == ENTITY:
+            self._changed.set()
+
+    def trust(self) -> None:
+        """See the port."""
+        self._changed.set()
+
+    def distrust(self) -> None:
+        """See the port: what is served goes on as it is."""
+
+    def serves(self, name: ProjectName) -> ProjectSettings | None:
+        """See the port."""
+        served = self.roster.find(name)
+        return None if served is None else served.current
+
+    def trouble(self, name: ProjectName) -> str:
+        """See the port."""
+        served = self.roster.find(name)
+        return "" if served is None else served.away or served.failed
+
+    def refused(self, project: ProjectSettings, reason: str) -> None:
+        """The tables do not allow what a project was changed to."""
+        log.warning("project %s cannot be changed: %s", project.name, reason)
+        task = asyncio.create_task(self._refuse(project, reason))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Finish nothing more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _read_up_to(self, position: Position) -> None:
+        """The log tells of a change a moment before its rows can be read."""
+        while (await self._served.get(SYSTEM_PROJECT).database.checkpoint()).entry < position.entry:
+            await asyncio.sleep(_LOOK)
+
+    async def _wanted(self) -> list[ProjectSettings]:
+        found = wanted(self._files, await self.projects.specified(insider("projects")))
+        return found if any(p.name == SYSTEM_PROJECT for p in found) else [self._system, *found]
+
+    async def _refuse(self, project: ProjectSettings, reason: str) -> None:
+        try:
+            await self.projects.refuse(project, reason)
+        except OctonetError as problem:
+            log.warning("project %s stays as it cannot be served: %s", project.name, problem)
+
+    async def _erase(self) -> None:
+        by = insider("projects")
+        for name, found in (await self.projects.specified(by)).items():
+            if found.state is State.ERASING and self.roster.find(name) is None:
+                await self._erasure.erase(found.project)
+                await self.projects.forget(by, name)
+            elif found.state is State.ERASING:
+                self._changed.set()

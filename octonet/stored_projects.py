@@ -1,0 +1,44 @@
+"""The projects as the system project's database has them, read where it lies: for whoever works without a server, or
+before one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from octonet import dialects
+from octonet.access.sealing import AesSealer, derived, project_key
+from octonet.admin.project_rows import ENTITY, ProjectRows, wanted
+from octonet.config import Settings
+from octonet.data_directory import DataDirectory
+from octonet.kernel.errors import Conflict
+from octonet.kernel.filter import EVERYTHING, Options
+from octonet.kernel.ids import SYSTEM_PROJECT
+from octonet.kernel.storage import DatabaseOptions, Page, Strategy
+from octonet.project_files import system_of
+from octonet.projects_tree import ProjectSettings
+
+_MOST = 1_000_000
+
+
+def project_rows(settings: Settings) -> ProjectRows:
+    """How this installation's rows are read and written."""
+    key = project_key(DataDirectory(settings.data_dir).keys, SYSTEM_PROJECT)
+    return ProjectRows(AesSealer(derived(key, "projects")))
+
+
+async def stored_projects(settings: Settings, files: Sequence[ProjectSettings]) -> list[ProjectSettings]:
+    """The projects of the files, as they were changed at run time, and those that were added; just those of the files
+    where there are no rows yet. Raises `StorageUnavailable`."""
+    system = system_of(files)
+    database = await dialects.find(system.dialect).open(
+        system.uri, system.schemas, DatabaseOptions(table_prefix=system.table_prefix)
+    )
+    try:
+        await database.migrate(system.schemas, Strategy.VALIDATE)
+        page = Page(EVERYTHING, Options(), _MOST)
+        found = map(project_rows(settings).read, await database.select(system.schemas.entities[ENTITY], page))
+        return wanted(files, {specified.project.name: specified for specified in found})
+    except Conflict:
+        return list(files)
+    finally:
+        await database.close()

@@ -1,0 +1,40 @@
+"""What all projects of a process share."""
+
+from __future__ import annotations
+
+import msgspec
+
+from jetstream.connection import Connection
+from jetstream.owners import Owners
+from jetstream.topology import StreamLimits
+from octonet.access.notary import Notary
+from octonet.access.sealing import derived, project_key
+from octonet.config import Settings
+from octonet.data_directory import DataDirectory
+from octonet.kernel.ids import ProjectName
+from octonet.worker import Worker
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """The process that a project is served in."""
+
+    settings: Settings
+    client: Connection
+    process: str
+    """The process's name among all."""
+    owners: Owners
+    worker: Worker | None
+    """None in a process that only serves doors."""
+    migrates: bool
+    """Whether tables are made to fit here; else they are awaited."""
+
+
+def limits(settings: Settings) -> StreamLimits:
+    """How large streams may be: on a server of our own they share what it may store."""
+    limits = StreamLimits(replicas=settings.nats_replicas)
+    return limits if settings.nats_url else limits.within(settings.nats_max_store)
+
+
+def notary(settings: Settings, project: ProjectName) -> Notary:
+    """Who signs for a project's log."""
+    return Notary(project, derived(project_key(DataDirectory(settings.data_dir).keys, project), "notary"))
