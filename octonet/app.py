@@ -36,7 +36,7 @@ from octonet.surroundings import Surroundings
 from octonet.transport import HttpDoor, HttpSettings, HttpTransport, Incoming, load
 from octonet.worker import Worker
 from projections import QUERIES
-from transports.engine.caller import visitor
+from transports.engine.caller import project_of, visitor
 from transports.engine.health import Health
 from transports.engine.http import HttpHost
 
@@ -100,7 +100,7 @@ class Node:
 
         return {
             **self.identity.office(self.gateway, let_in, authority),
-            **self.registry.doors(let_in, authority),
+            **self.registry.doors(let_in, project_of, authority),
         }
 
     def schemas(self, project: ProjectName) -> Schemas:

@@ -119,6 +119,19 @@ class Settings(msgspec.Struct, frozen=True):
         """The database's address, with the default filled in."""
         return self.uri or f"sqlite:///{Path(self.data_dir).absolute() / 'octonet.db'}"
 
+    def tree(self) -> dict[str, object]:
+        """What an administrator may see of them, as `/api/config-tree` tells it: nothing secret."""
+        return {
+            "database": {
+                "dialect": self.dialect,
+                "schemaStrategy": self.schema_strategy,
+                "showSql": self.show_sql,
+                "poolSize": self.pool_size,
+            },
+            "server": {"port": self.port, "projectsFile": self.projects_tree or "projects-tree.json"},
+            "transports": dict(self.transports),
+        }
+
 
 class Variable(msgspec.Struct, frozen=True):
     """One environment variable, for the documentation."""

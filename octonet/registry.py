@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
 from octonet import dialects
 from octonet.access.gate import insider
-from octonet.admin.authority import Authority, LetIn
+from octonet.admin.authority import Authority, LetIn, Meant
+from octonet.admin.doors.database import DatabaseDoor
 from octonet.admin.doors.projects import ProjectsDoor
+from octonet.admin.doors.schemas import SchemasDoor
 from octonet.admin.places import Places
 from octonet.admin.project_rows import ENTITY, State, wanted
 from octonet.admin.projects import Projects
+from octonet.admin.schemas import SchemaStore
 from octonet.admin.system import SystemProject
 from octonet.data_directory import DataDirectory
 from octonet.erasure import Erasure
@@ -26,10 +30,12 @@ from octonet.gateway import Gateway
 from octonet.kernel.errors import OctonetError
 from octonet.kernel.ids import SYSTEM_PROJECT, ProjectName, is_private
 from octonet.kernel.position import START, Position
+from octonet.kernel.storage import Strategy
 from octonet.project import Projects as Served
 from octonet.project_files import system_of
 from octonet.projects_tree import ProjectSettings
 from octonet.roster import Roster
+from octonet.storage import open_database
 from octonet.stored_projects import project_rows
 from octonet.surroundings import Surroundings
 from octonet.transport import HttpDoor
@@ -66,9 +72,13 @@ class Registry:
         self._tasks: set[asyncio.Task[None]] = set()
         self._projects: Projects | None = None
 
-    def doors(self, let_in: LetIn, authority: Authority) -> Mapping[str, HttpDoor]:
+    def doors(self, let_in: LetIn, meant: Meant, authority: Authority) -> Mapping[str, HttpDoor]:
         """The doors for those who see to projects: path prefix → door."""
-        return ProjectsDoor(self.projects, self, let_in, authority).mount()
+        return {
+            **ProjectsDoor(self.projects, self, let_in, authority).mount(),
+            **SchemasDoor(SchemaStore(self.projects), let_in, meant, authority).mount(),
+            **DatabaseDoor(self.projects, self, self._settings.tree, let_in, meant, authority).mount(),
+        }
 
     @property
     def projects(self) -> Projects:
@@ -128,6 +138,18 @@ class Registry:
         """See the port."""
         served = self.roster.find(name)
         return "" if served is None else served.away or served.failed
+
+    async def try_out(self, project: ProjectSettings) -> None:
+        """See `octonet.admin.doors.database.Databases`."""
+        # A file that is not there would be made.
+        if project.dialect != "sqlite" or Path(project.uri.removeprefix("sqlite:///")).exists():
+            database = await open_database(self._settings, project, Strategy.NONE)
+            await database.close()
+
+    async def answers(self, project: ProjectSettings) -> bool:
+        """See `octonet.admin.doors.database.Databases`."""
+        served = self.roster.find(project.name)
+        return served is not None and await served.answers()
 
     def refused(self, project: ProjectSettings, reason: str) -> None:
         """The tables do not allow what a project was changed to."""

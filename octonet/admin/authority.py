@@ -8,11 +8,14 @@ from typing import Final, TypeAlias
 from octonet.access.permissions import EVERYTHING, OPERATIONS, PROJECTS
 from octonet.access.principal import Visitor
 from octonet.kernel.errors import Denied
+from octonet.kernel.ids import ProjectName
 from octonet.kernel.operation import Family
 from octonet.transport import Incoming
 
 LetIn: TypeAlias = Callable[[Incoming], Awaitable[Visitor]]
 """Establishes who sent a request, or raises `Unauthenticated`."""
+Meant: TypeAlias = Callable[[Incoming], ProjectName]
+"""The project that a request is about. Raises `Invalid`, `NotFound`."""
 
 _OF_A_PROJECT: Final = {
     "project:list": Family.READ,

@@ -14,9 +14,11 @@ from octonet.access.principal import Visitor
 from octonet.admin.places import Places
 from octonet.admin.project_rows import ENTITY, ProjectRows, Specified, State, digest, wanted
 from octonet.admin.system import SystemProject
-from octonet.kernel.errors import Conflict, NotFound, Unavailable
+from octonet.kernel.difference import Effect
+from octonet.kernel.errors import Conflict, Fault, NotFound, Unavailable
 from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName, is_private
 from octonet.kernel.operation import Raw, Request
+from octonet.kernel.schema_diff import diff
 from octonet.projects_tree import ProjectSettings, read_one, write_one
 
 _SETTLED_WITHIN: Final = 25.0
@@ -75,7 +77,7 @@ class Projects:
     async def add(self, by: Visitor, name: str, content: object, account: str | None = None) -> ProjectSettings:
         """Serve a new project, here and everywhere. Raises `ValidationError` with every fault, `Conflict` when the name
         or the place is taken, or the tables there do not fit."""
-        project = await self._settled_place(read_one(name, content, self._dialects))
+        project = await self.placed(name, content)
         there = await self.wanted(by)
         if any(other.name == name for other in there):
             raise Conflict(f"there is a project {name!r} already", code="PROJECT_EXISTS")
@@ -84,9 +86,16 @@ class Projects:
         await self._put(by, project, row)
         return await self._settle(by, project)
 
-    async def change(self, by: Visitor, name: str, patch: Mapping[str, object]) -> ProjectSettings:
+    async def placed(self, name: str, content: object) -> ProjectSettings:
+        """A project as it would be added. Raises `ValidationError`."""
+        return await self._settled_place(read_one(name, content, self._dialects))
+
+    async def change(
+        self, by: Visitor, name: str, patch: Mapping[str, object], confirm: bool = False
+    ) -> ProjectSettings:
         """Serve it in another way from now on; members of `patch` take the place of what is there. Writes wait
-        meanwhile, and none is lost. Raises as `add` does, and `NotFound`."""
+        meanwhile, and none is lost. Raises as `add` does, `NotFound`, and `Conflict` with code CONFIRM_NEEDED naming
+        what would be lost, unless that is meant."""
         before = await self.find(by, name)
         patch = dict(patch)
         paused = patch.pop("paused", before.paused)
@@ -95,6 +104,8 @@ class Projects:
         if (project.dialect, project.uri) != (before.dialect, before.uri):
             project = await self._settled_place(project)
             _check_place(project, [other for other in await self.wanted(by) if other.name != name])
+        if not confirm:
+            _check_losses(before, project)
         state = State.PAUSED if paused is True else State.ACTIVE
         former = None if before.paused else msgspec.json.encode(self._rows.write(before)).decode()
         await self._put(by, project, {"state": state.value, "former": former, "problem": None})
@@ -158,6 +169,15 @@ class Projects:
         deadline = asyncio.get_running_loop().time() + _SETTLED_WITHIN
         while self._roll.serves(name) is not None and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(_LOOK)
+
+
+def _check_losses(before: ProjectSettings, after: ProjectSettings) -> None:
+    lost = [found for found in diff(before.schemas, after.schemas) if found.effect is Effect.LOSES]
+    if lost:
+        faults = tuple(Fault(found.path, found.sentence) for found in lost)
+        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+        sentence = f'{lost[0].sentence}{more}; send "confirm": true if that is meant'
+        raise Conflict(sentence, code="CONFIRM_NEEDED", faults=faults)
 
 
 def _check_place(project: ProjectSettings, others: Collection[ProjectSettings]) -> None:

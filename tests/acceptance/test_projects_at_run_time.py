@@ -87,7 +87,7 @@ async def test_a_project_is_changed_while_it_is_written_to_and_no_write_is_lost(
 
     writers = [asyncio.create_task(write(client, n)) for n, client in enumerate([here, there, here, there])]
     for schemas in ([PINNED], [NOTE], [PINNED]):
-        status, changed = await there.ask("PUT", "/api/projects/busy", {"schemas": schemas})
+        status, changed = await there.ask("PUT", "/api/projects/busy", {"schemas": schemas, "confirm": True})
         assert status == 200, changed
     status, made = await there.ask("POST", "/busy/api/v1/notes", {"text": "pinned", "pinned": True})
     assert (status, made["data"]["pinned"]) == (201, True)
@@ -204,7 +204,7 @@ async def test_a_restart_serves_what_was_added_and_changed(tmp_path: Path) -> No
     async with aiohttp.ClientSession() as session:
         client = Client(session, server)
         assert (await client.ask("POST", "/api/projects", {"name": "crm", "schemas": [NOTE]}))[0] == 201
-        assert (await client.ask("PUT", "/api/projects/default", {"schemas": [MEMO]}))[0] == 200
+        assert (await client.ask("PUT", "/api/projects/default", {"schemas": [MEMO], "confirm": True}))[0] == 200
         assert (await client.ask("POST", "/crm/api/v1/notes", {"text": "kept"}))[0] == 201
         status, made = await client.ask("POST", "/api/v1/memos", {"text": "kept"})
         assert status == 201, made

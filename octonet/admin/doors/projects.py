@@ -65,7 +65,9 @@ class ProjectsDoor:
 
     async def _change(self, incoming: Incoming, by: Visitor, name: str) -> Reply:
         await self._authority.check(by, "project:update", name)
-        await self._projects.change(by, name, body(incoming, dict[str, object]))
+        patch = body(incoming, dict[str, object])
+        confirm = patch.pop("confirm", False) is True
+        await self._projects.change(by, name, patch, confirm)
         return answer({"ok": True, "projects": await self._listed(by)})
 
     async def _remove(self, incoming: Incoming, by: Visitor, name: str) -> Reply:
