@@ -25,6 +25,9 @@ class AwayDatabase:
     async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Stored | None:
         self._refuse()
 
+    async def whole(self, schema: EntitySchema, id: EntityId) -> Stored | None:
+        self._refuse()
+
     async def version(self, schema: EntitySchema, id: EntityId) -> int | None:
         self._refuse()
 

@@ -183,6 +183,11 @@ class Source(Protocol):
 class Database(Source, Protocol):
     """One open database of one project: a source, and, for the lane's owner, a writer."""
 
+    async def whole(self, schema: EntitySchema, id: EntityId) -> Stored | None:
+        """One live row by id, secrets included, for those who verify them. Queries are given a `Source`, which has no
+        way to a secret."""
+        ...
+
     async def migrate(self, schemas: Schemas, strategy: Strategy) -> None:
         """Bring the tables in line with the schema. `validate` raises `Conflict` listing every difference."""
         ...

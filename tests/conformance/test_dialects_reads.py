@@ -44,6 +44,18 @@ async def test_get_gives_the_row_with_links_and_without_secrets(database: Databa
     assert await row_of(database, PERSON, "absent") is None
 
 
+async def test_the_whole_row_holds_its_secrets_too_as_long_as_it_is_live(database: Database) -> None:
+    person = of_values(PERSON, "p1", {"password": "s", "groups": ["g1"], "active": True})
+    gone = stored(ACCOUNT, "a1", email="e", deletedAt=AT)
+    await write(database, PERSON, person)
+    await write(database, ACCOUNT, gone)
+    found = await database.whole(PERSON, EntityId("p1"))
+    assert found is not None
+    assert (found.version, found.state) == (person.version, person.state)
+    assert await database.whole(PERSON, EntityId("absent")) is None
+    assert await database.whole(ACCOUNT, EntityId("a1")) is None
+
+
 @pytest.mark.parametrize(
     ("options", "members"),
     [

@@ -75,6 +75,10 @@ class Queries:
         key = ("get", schema.name, options.select, options.exclude, options.include_deleted)
         return self._cache.get(key, lambda: self._build_get(self.model.entity(schema), options))
 
+    def whole(self, schema: EntitySchema) -> Query:
+        """The same with its secrets."""
+        return self._cache.get(("whole", schema.name), lambda: self._build_whole(self.model.entity(schema)))
+
     def several(self, schema: EntitySchema, options: Options, ids: Sequence[str]) -> Bound:
         """The rows that `get` gives for each of these ids, in any order."""
         where = In(ID, tuple(ids))
@@ -183,6 +187,12 @@ class Queries:
         rows = _columns(entity, types).add_columns(entity.column(VERSION_COLUMN))
         rows = rows.where(asked, *_live(entity, options.include_deleted))
         return self._query(rows, binder, types, junctions, short=True)
+
+    def _build_whole(self, entity: EntityTable) -> Query:
+        binder = Binder()
+        rows = _columns(entity, entity.types).add_columns(entity.column(VERSION_COLUMN))
+        rows = rows.where(entity.column(ID) == binder.next(), *_live(entity, False))
+        return self._query(rows, binder, entity.types, tuple(entity.junctions.values()), short=True)
 
     def _build_version(self, entity: EntityTable) -> Query:
         binder = Binder()

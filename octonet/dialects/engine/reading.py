@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias, TypeVar
 from octonet.dialects.engine.grammar import Cell, Cells
 from octonet.dialects.engine.links import Reader, answered, pairs, stored
 from octonet.dialects.engine.plan import SHORT_PAGE
-from octonet.dialects.engine.queries import Bound, Queries
+from octonet.dialects.engine.queries import Bound, Queries, Query
 from octonet.kernel.aggregate import Stage
 from octonet.kernel.filter import Filter, Options
 from octonet.kernel.ids import CommandId, EntityId, Row
@@ -48,7 +48,13 @@ class SqlSource:
 
     async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Stored | None:
         """One live row by id, with its links and its version."""
-        query = self._queries.get(schema, options)
+        return await self._get(self._queries.get(schema, options), id)
+
+    async def whole(self, schema: EntitySchema, id: EntityId) -> Stored | None:
+        """The same with its secrets: see `octonet.kernel.storage.Database`."""
+        return await self._get(self._queries.whole(schema), id)
+
+    async def _get(self, query: Query, id: EntityId) -> Stored | None:
         statement = query.statement
         arguments = (id,) if statement.in_order else statement.arguments((id,))
         if not query.junctions:
