@@ -66,6 +66,7 @@ def _journey(actor: Actor) -> str:
         (headers.TRANSPORT, actor.transport),
         (headers.KEY, actor.key),
         (headers.ACCOUNT, actor.account),
+        (headers.USER, actor.user),
         (headers.CORRELATION, actor.correlation),
         (headers.CAUSATION, actor.causation),
         (headers.TRACEPARENT, actor.traceparent),

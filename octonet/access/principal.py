@@ -18,11 +18,13 @@ _MOST_GRANTED: Final = 1024
 
 
 class Principal:
-    """One verified key, for as long as it stays verified. `expires`: milliseconds since 1970, 0 for never."""
+    """One verified key, for as long as it stays verified, or one person who is logged in: then `user` is their id, and
+    there is no key. `expires`: milliseconds since 1970, 0 for never."""
 
-    __slots__ = ("__weakref__", "_granted", "_watchers", "account", "expires", "key", "permissions", "revoked")
+    __slots__ = ("__weakref__", "_granted", "_watchers", "account", "expires", "key", "permissions", "revoked", "user")
 
-    def __init__(self, key: str, account: str, permissions: Permissions, expires: int = 0) -> None:
+    def __init__(self, key: str, account: str, permissions: Permissions, expires: int = 0, user: str = "") -> None:
+        self.user = user
         self.key = key
         self.account = account
         self.permissions = permissions
@@ -75,7 +77,7 @@ class Principal:
 
 
 class Visitor(msgspec.Struct, frozen=True):
-    """Somebody who was let in: only the gate makes one."""
+    """Somebody who was let in: only the gate makes one, and for people, the office's reception."""
 
     principal: Principal
     actor: Actor

@@ -22,6 +22,8 @@ class Actor(msgspec.Struct, frozen=True, array_like=True):
     correlation: str = ""
     causation: str = ""
     traceparent: str = ""
+    user: str = ""
+    """Id of the person who is logged in."""
 
 
 class Envelope(msgspec.Struct, Generic[C], frozen=True, array_like=True):

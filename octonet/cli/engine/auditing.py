@@ -100,6 +100,7 @@ def _told(decision: Decision, position: Position) -> dict[str, object]:
         "entity": decision.entity,
         "actor": decision.actor.key,
         "account": decision.actor.account,
+        "user": decision.actor.user,
         "transport": decision.actor.transport,
         "address": decision.actor.address,
         "correlation": decision.actor.correlation,
