@@ -15,9 +15,7 @@ from jetstream.endpoint import Endpoint
 from jetstream.owners import Owners
 from jetstream.topology import StreamLimits, ensure_shared
 from jetstream.workers import Workers
-from octonet.access.principal import Visitor
 from octonet.access.system_facts import SystemFacts
-from octonet.admin.authority import Authority
 from octonet.config import Settings
 from octonet.gateway import Gateway
 from octonet.identity import Identity
@@ -33,10 +31,10 @@ from octonet.registry import Registry
 from octonet.storage import open_database
 from octonet.stored_projects import stored_projects
 from octonet.surroundings import Surroundings
-from octonet.transport import HttpDoor, HttpSettings, HttpTransport, Incoming, load
+from octonet.transport import HttpDoor, HttpSettings, HttpTransport, load
 from octonet.worker import Worker
 from projections import QUERIES
-from transports.engine.caller import project_of, visitor
+from transports.engine.caller import project_of
 from transports.engine.health import Health
 from transports.engine.http import HttpHost
 
@@ -93,15 +91,8 @@ class Node:
 
     def office(self) -> Mapping[str, HttpDoor]:
         """The doors for those who see to keys, people and projects: path prefix → door."""
-        authority = Authority()
-
-        async def let_in(incoming: Incoming) -> Visitor:
-            return await visitor(self.gateway, incoming, "admin")
-
-        return {
-            **self.identity.office(self.gateway, let_in, authority),
-            **self.registry.doors(let_in, project_of, authority),
-        }
+        office = self.identity.office(self.gateway)
+        return {**office.doors, **self.registry.doors(office.let_in, project_of, office.authority)}
 
     def schemas(self, project: ProjectName) -> Schemas:
         """The entities of a project. Raises `NotFound` with code UNKNOWN_PROJECT."""

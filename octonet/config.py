@@ -96,6 +96,15 @@ class Settings(msgspec.Struct, frozen=True):
             "Servers with private addresses that projects added at run time may use: names and patterns, `*` for all",
         ),
     ] = ""
+    public_url: Annotated[
+        str,
+        _setting(
+            "OCTONET_PUBLIC_URL",
+            "Where browsers find this server, such as `https://octonet.example`, when a proxy stands before it; empty: "
+            "as each request names it",
+        ),
+    ] = ""
+    session_life: Annotated[int, _setting("OCTONET_SESSION_LIFE", "Seconds after which a login is over")] = 43_200
     cors_origin: Annotated[
         str, _setting("MOSTA_NET_CORS_ORIGIN", "Origins that browsers may call from, separated by commas")
     ] = ""

@@ -6,22 +6,31 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 
+import msgspec
+
 from octonet.access.gate import OPEN, Gate
 from octonet.access.key_ring import KeyRing
 from octonet.access.keys import Scheme
+from octonet.access.passwords import Passwords
 from octonet.access.permissions import PROJECTS
 from octonet.access.quota import Quota
 from octonet.access.sealing import derived, project_key
+from octonet.access.sessions import SessionTokens
 from octonet.access.system_facts import Listener
 from octonet.access.tickets import Tickets
 from octonet.access.usage import Usage
+from octonet.admin.accounts import Accounts
 from octonet.admin.api_keys import ApiKeys
 from octonet.admin.authority import Authority, LetIn
 from octonet.admin.bootstrap import Admin, bootstrap
 from octonet.admin.doors.api_keys import ApiKeysDoor
 from octonet.admin.doors.auth import AuthDoor
+from octonet.admin.doors.sessions import SessionsDoor
+from octonet.admin.login import Login
+from octonet.admin.reception import Reception
 from octonet.admin.scopes import Scopes
 from octonet.admin.system import SystemProject
+from octonet.admin.tenancy import Tenancy
 from octonet.admin.usage_store import UsageStore
 from octonet.clock import now
 from octonet.config import Settings
@@ -32,9 +41,18 @@ from octonet.kernel.ids import SYSTEM_PROJECT, is_private
 from octonet.kernel.schema import Schemas
 from octonet.project import Project, Projects
 from octonet.transport import HttpDoor
+from transports.engine.caller import caller
 
 _LAST_USES = 1.0
 """Seconds that the last uses of keys may take to be written."""
+
+
+class Office(msgspec.Struct, frozen=True):
+    """Who is let in, what they may do, and the doors: path prefix → door."""
+
+    let_in: LetIn
+    authority: Authority
+    doors: Mapping[str, HttpDoor]
 
 
 class Identity:
@@ -45,6 +63,8 @@ class Identity:
         self._projects = projects
         self._key = project_key(DataDirectory(settings.data_dir).keys, SYSTEM_PROJECT)
         self._pepper, self._tickets = derived(self._key, "pepper"), Tickets(derived(self._key, "tickets"))
+        self._sessions, self._passwords = SessionTokens(derived(self._key, "sessions")), Passwords()
+        self._people = schemas.entities["User"]
         self._scheme = _scheme(settings)
         self._ring = KeyRing(lambda: self._system.database, schemas, self._pepper, self._tickets, now)
         self.gate = OPEN if settings.open_mode else Gate(self._ring)
@@ -68,16 +88,27 @@ class Identity:
         """How keys are issued, changed and revoked."""
         return ApiKeys(SystemProject(gateway), self._pepper, self._scheme)
 
-    def office(self, gateway: Gateway, let_in: LetIn, authority: Authority) -> Mapping[str, HttpDoor]:
-        """The doors for those who see to keys: path prefix → door. None in open mode, which knows of no keys."""
-        if self.gate is OPEN:
-            return {}
+    def office(self, gateway: Gateway) -> Office:
+        """The doors for those who see to keys and people, and who is let in there and what for. There are none in open
+        mode, which knows of neither."""
         system = SystemProject(gateway)
+        accounts = Accounts(system, now)
+        authority = Authority(system, accounts)
+        tenancy = Tenancy(authority, accounts)
         scopes = Scopes(system, {PROJECTS: lambda: [p.name for p in self._projects if not is_private(p.name)]})
-        return {
-            **AuthDoor(self._tickets, let_in, now).mount(),
-            **ApiKeysDoor(self.api_keys(gateway), scopes, let_in, authority, now).mount(),
+        login = self._login(system)
+        public = self._settings.public_url
+        reception = Reception(gateway, login, self._sessions, lambda incoming: caller(incoming, "admin"), public)
+        doors = {
+            **AuthDoor(self._tickets, reception.by_key, now).mount(),
+            **SessionsDoor(reception, login, self._sessions, authority, now).mount(),
+            **ApiKeysDoor(self.api_keys(gateway), scopes, reception.let_in, authority, tenancy, now).mount(),
         }
+        return Office(reception.let_in, authority, {} if self.gate is OPEN else doors)
+
+    def _login(self, system: SystemProject) -> Login:
+        life = self._settings.session_life
+        return Login(system, lambda: self._system.database, self._people, self._passwords, self._sessions, life, now)
 
     async def bootstrap(self, gateway: Gateway) -> str | None:
         """Make what every installation begins with, as far as it is missing; returns the key that everybody may read
@@ -97,6 +128,7 @@ class Identity:
                     await self.gate.usage.flush()
                     await self.gate.quota.close()
         self._ring.close()
+        self._passwords.close()
 
     @property
     def _system(self) -> Project:

@@ -76,9 +76,14 @@ class ApiKeys:
         }
         return Issued(made.text, _shown(await self._system.create(by, _ENTITY, data, once)))
 
-    async def every(self, by: Visitor) -> list[Row]:
-        """All keys, the newest last, as they may be shown."""
-        rows = await self._system.every(by, _ENTITY)
+    async def find(self, by: Visitor, key: str) -> Row | None:
+        """A key as it may be shown."""
+        row = await self._system.find(by, _ENTITY, key)
+        return None if row is None else _shown(row)
+
+    async def every(self, by: Visitor, where: dict[str, Raw] | None = None) -> list[Row]:
+        """All keys that match, the newest last, as they may be shown."""
+        rows = await self._system.every(by, _ENTITY, where)
         return sorted(map(_shown, rows), key=lambda row: str(row["createdAt"]))
 
     async def change(self, by: Visitor, key: str, change: Change) -> Row:
