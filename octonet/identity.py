@@ -23,11 +23,16 @@ from octonet.admin.accounts import Accounts
 from octonet.admin.api_keys import ApiKeys
 from octonet.admin.authority import Authority, LetIn
 from octonet.admin.bootstrap import Admin, bootstrap
+from octonet.admin.doors.accounts import AccountsDoor
 from octonet.admin.doors.api_keys import ApiKeysDoor
 from octonet.admin.doors.auth import AuthDoor
+from octonet.admin.doors.people import PeopleDoor
+from octonet.admin.doors.roles import RolesDoor
 from octonet.admin.doors.sessions import SessionsDoor
 from octonet.admin.login import Login
+from octonet.admin.people import People
 from octonet.admin.reception import Reception
+from octonet.admin.roles import Roles
 from octonet.admin.scopes import Scopes
 from octonet.admin.system import SystemProject
 from octonet.admin.tenancy import Tenancy
@@ -99,10 +104,14 @@ class Identity:
         login = self._login(system)
         public = self._settings.public_url
         reception = Reception(gateway, login, self._sessions, lambda incoming: caller(incoming, "admin"), public)
+        people = People(system, authority, login, self._passwords)
         doors = {
             **AuthDoor(self._tickets, reception.by_key, now).mount(),
             **SessionsDoor(reception, login, self._sessions, authority, now).mount(),
             **ApiKeysDoor(self.api_keys(gateway), scopes, reception.let_in, authority, tenancy, now).mount(),
+            **PeopleDoor(people, reception.let_in).mount(),
+            **RolesDoor(Roles(system), reception.let_in, authority).mount(),
+            **AccountsDoor(accounts, reception.let_in, authority).mount(),
         }
         return Office(reception.let_in, authority, {} if self.gate is OPEN else doors)
 
