@@ -120,6 +120,21 @@ async def test_a_page_of_our_own_may(server: Server) -> None:
     assert "; Secure" in reply.headers["Set-Cookie"]
 
 
+async def test_a_request_is_what_its_first_line_says_whatever_headers_pretend(server: Server) -> None:
+    root = await chief(server)
+    somebody = await root.person()
+    path = f"/api/users/{somebody.id}"
+    stolen = root.without("X-CSRF-Token")
+    for header in ("X_HTTP_Method_Override", "X_Method_Override", "X_HTTP_Method"):
+        assert await stolen.status("GET", f"{path}?_method=DELETE", **{header: "DELETE"}) == 200
+        assert await stolen.code("DELETE", path, **{header: "GET"}) == (403, "CSRF")
+    cookie = {"X_Cookie": root.headers["Cookie"], "Cookie2": root.headers["Cookie"]}
+    rewritten = {"X_Original_URL": "/health", "X_Rewrite_URL": "/health"}
+    for headers in (cookie, rewritten, {"X_User": root.id, "X_Remote_User": root.id}):
+        assert await Office(server).status("GET", path, **headers) == 401
+    assert await somebody.status("GET", ME) == 200
+
+
 async def test_a_forged_cookie_is_nobodys(server: Server) -> None:
     root = await chief(server)
     name, _, token = root.headers["Cookie"].partition("=")
