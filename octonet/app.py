@@ -91,8 +91,8 @@ class Node:
 
     def office(self) -> Mapping[str, HttpDoor]:
         """The doors for those who see to keys, people and projects: path prefix → door."""
-        office = self.identity.office(self.gateway)
-        return {**office.doors, **self.registry.doors(office.let_in, project_of, office.authority)}
+        office = self.identity.office(self.gateway, self.registry.projects.owned)
+        return {**office.doors, **self.registry.doors(office, project_of)}
 
     def schemas(self, project: ProjectName) -> Schemas:
         """The entities of a project. Raises `NotFound` with code UNKNOWN_PROJECT."""

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
-
-import msgspec
 
 from octonet.access.gate import OPEN, Gate
 from octonet.access.key_ring import KeyRing
@@ -19,9 +16,9 @@ from octonet.access.sessions import SessionTokens
 from octonet.access.system_facts import Listener
 from octonet.access.tickets import Tickets
 from octonet.access.usage import Usage
-from octonet.admin.accounts import Accounts
+from octonet.admin.accounts import Accounts, ProjectsOf
 from octonet.admin.api_keys import ApiKeys
-from octonet.admin.authority import Authority, LetIn
+from octonet.admin.authority import Authority
 from octonet.admin.bootstrap import Admin, bootstrap
 from octonet.admin.doors.accounts import AccountsDoor
 from octonet.admin.doors.api_keys import ApiKeysDoor
@@ -30,6 +27,7 @@ from octonet.admin.doors.people import PeopleDoor
 from octonet.admin.doors.roles import RolesDoor
 from octonet.admin.doors.sessions import SessionsDoor
 from octonet.admin.login import Login
+from octonet.admin.office import Office
 from octonet.admin.people import People
 from octonet.admin.reception import Reception
 from octonet.admin.roles import Roles
@@ -45,19 +43,10 @@ from octonet.kernel.errors import Invalid
 from octonet.kernel.ids import SYSTEM_PROJECT, is_private
 from octonet.kernel.schema import Schemas
 from octonet.project import Project, Projects
-from octonet.transport import HttpDoor
 from transports.engine.caller import caller
 
 _LAST_USES = 1.0
 """Seconds that the last uses of keys may take to be written."""
-
-
-class Office(msgspec.Struct, frozen=True):
-    """Who is let in, what they may do, and the doors: path prefix → door."""
-
-    let_in: LetIn
-    authority: Authority
-    doors: Mapping[str, HttpDoor]
 
 
 class Identity:
@@ -93,11 +82,11 @@ class Identity:
         """How keys are issued, changed and revoked."""
         return ApiKeys(SystemProject(gateway), self._pepper, self._scheme)
 
-    def office(self, gateway: Gateway) -> Office:
+    def office(self, gateway: Gateway, projects_of: ProjectsOf) -> Office:
         """The doors for those who see to keys and people, and who is let in there and what for. There are none in open
         mode, which knows of neither."""
         system = SystemProject(gateway)
-        accounts = Accounts(system, now)
+        accounts = Accounts(system, now, projects_of)
         authority = Authority(system, accounts)
         tenancy = Tenancy(authority, accounts)
         scopes = Scopes(system, {PROJECTS: lambda: [p.name for p in self._projects if not is_private(p.name)]})
@@ -113,7 +102,7 @@ class Identity:
             **RolesDoor(Roles(system), reception.let_in, authority).mount(),
             **AccountsDoor(accounts, reception.let_in, authority).mount(),
         }
-        return Office(reception.let_in, authority, {} if self.gate is OPEN else doors)
+        return Office(reception.let_in, authority, accounts, {} if self.gate is OPEN else doors)
 
     def _login(self, system: SystemProject) -> Login:
         life = self._settings.session_life

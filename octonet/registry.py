@@ -15,10 +15,11 @@ import msgspec
 
 from octonet import dialects
 from octonet.access.gate import insider
-from octonet.admin.authority import Authority, LetIn, Meant
+from octonet.admin.authority import Meant
 from octonet.admin.doors.database import DatabaseDoor
 from octonet.admin.doors.projects import ProjectsDoor
 from octonet.admin.doors.schemas import SchemasDoor
+from octonet.admin.office import Office
 from octonet.admin.places import Places
 from octonet.admin.project_rows import ENTITY, State, wanted
 from octonet.admin.projects import Projects
@@ -72,10 +73,11 @@ class Registry:
         self._tasks: set[asyncio.Task[None]] = set()
         self._projects: Projects | None = None
 
-    def doors(self, let_in: LetIn, meant: Meant, authority: Authority) -> Mapping[str, HttpDoor]:
+    def doors(self, office: Office, meant: Meant) -> Mapping[str, HttpDoor]:
         """The doors for those who see to projects: path prefix → door."""
+        let_in, authority = office.let_in, office.authority
         return {
-            **ProjectsDoor(self.projects, self, let_in, authority).mount(),
+            **ProjectsDoor(self.projects, self, office.accounts, let_in, authority).mount(),
             **SchemasDoor(SchemaStore(self.projects), let_in, meant, authority).mount(),
             **DatabaseDoor(self.projects, self, self._settings.tree, let_in, meant, authority).mount(),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
 import msgspec
@@ -42,9 +42,15 @@ class Authority:
         """What the visitor may do. Raises `Denied` unless they have the permission, in `project` where it is about one
         (by default: in every project); `Unavailable`."""
         rights = await self.rights(by)
-        if rights.allow(permission, project) and await self._reaches(by, rights, permission, project):
+        if rights.allow(permission, project) and (await self._reach(by, rights, permission))(project):
             return rights
         raise Denied(f"this takes the permission {permission!r}")
+
+    async def among(self, by: Visitor, permission: str, projects: Iterable[str]) -> frozenset[str]:
+        """Those of the projects in which the visitor has the permission. Raises `Unavailable`."""
+        rights = await self.rights(by)
+        reaches = await self._reach(by, rights, permission)
+        return frozenset(project for project in projects if rights.allow(permission, project) and reaches(project))
 
     async def rights(self, by: Visitor) -> Rights:
         """What the visitor may do. Raises `Unauthenticated`, `Unavailable`."""
@@ -83,16 +89,16 @@ class Authority:
         codes = await self._system.every(by, "Permission", {"id": {"$in": sorted(permissions)}})
         return Granted(tuple(str(row["name"]) for row in rows), tuple(sorted(str(row["code"]) for row in codes)))
 
-    async def _reaches(self, by: Visitor, rights: Rights, permission: str, project: str) -> bool:
-        """Whether somebody who is logged in reaches the project: as who may see any, or by a key of their accounts. A
+    async def _reach(self, by: Visitor, rights: Rights, permission: str) -> Callable[[str], bool]:
+        """Whether somebody who is logged in reaches a project: as who may see any, or by what their accounts have. A
         key says itself which ones it opens."""
         if not by.principal.user or rights.everything or not is_of_a_project(permission):
-            return True
+            return lambda project: True
         through = family(permission)
         if rights.allow("project:read:any" if through is Family.READ else "project:write:any"):
-            return True
+            return lambda project: True
         held = await self._accounts.held(by, await self._accounts.allowed(by))
-        return any(one.grants(PROJECTS, project) and one.grants(OPERATIONS, through) for one in held)
+        return lambda project: any(one.grants(PROJECTS, project) and one.grants(OPERATIONS, through) for one in held)
 
 
 def _ids(row: Row) -> list[str]:

@@ -53,6 +53,7 @@ class Projects:
         self._system = system
         self._rows = rows
         self._files = {project.name: project for project in files if not is_private(project.name)}
+        self._private = [project for project in files if is_private(project.name)]
         self._places = places
         self._dialects = dialects
         self._roll = roll
@@ -66,6 +67,11 @@ class Projects:
         """All projects that are to be served, by name."""
         found = wanted(self._files.values(), await self.specified(by))
         return sorted(found, key=lambda project: project.name)
+
+    async def owned(self, by: Visitor, accounts: frozenset[str]) -> frozenset[str]:
+        """The names of the projects that belong to any of these accounts."""
+        rows = await self._system.every(by, ENTITY, {"account": {"$in": sorted(accounts)}}, select=["id"])
+        return frozenset(str(row["id"]) for row in rows)
 
     async def find(self, by: Visitor, name: str) -> ProjectSettings:
         """One of them. Raises `NotFound`, code UNKNOWN_PROJECT."""
@@ -81,7 +87,7 @@ class Projects:
         there = await self.wanted(by)
         if any(other.name == name for other in there):
             raise Conflict(f"there is a project {name!r} already", code="PROJECT_EXISTS")
-        _check_place(project, there)
+        _check_place(project, [*there, *self._private])
         row: dict[str, Raw] = {"state": State.ACTIVE.value, "account": account, "former": None, "problem": None}
         await self._put(by, project, row)
         return await self._settle(by, project)
@@ -103,7 +109,8 @@ class Projects:
         project = read_one(name, content, self._dialects)
         if (project.dialect, project.uri) != (before.dialect, before.uri):
             project = await self._settled_place(project)
-            _check_place(project, [other for other in await self.wanted(by) if other.name != name])
+            others = [other for other in await self.wanted(by) if other.name != name]
+            _check_place(project, [*others, *self._private])
         if not confirm:
             _check_losses(before, project)
         state = State.PAUSED if paused is True else State.ACTIVE
@@ -181,8 +188,6 @@ def _check_losses(before: ProjectSettings, after: ProjectSettings) -> None:
 
 
 def _check_place(project: ProjectSettings, others: Collection[ProjectSettings]) -> None:
-    place = (project.dialect, project.uri, project.table_prefix)
-    for other in others:
-        if place == (other.dialect, other.uri, other.table_prefix):
-            sentence = "is the database of another project: one of them needs another, or a tablePrefix"
-            raise Conflict(f"$.uri: {sentence}", code="PLACE_TAKEN")
+    """Whoever names another project's database could read its tables, whatever their prefix: only files may do that."""
+    if any((project.dialect, project.uri) == (other.dialect, other.uri) for other in others):
+        raise Conflict("$.uri: is the database of another project", code="PLACE_TAKEN")

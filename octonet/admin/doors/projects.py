@@ -9,9 +9,11 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from octonet.access.principal import Visitor
+from octonet.admin.accounts import Accounts
 from octonet.admin.authority import Authority, LetIn
 from octonet.admin.http import answer, body, nowhere, only, steps
 from octonet.admin.projects import Projects, Roll
+from octonet.admin.rights import Rights
 from octonet.kernel.errors import Denied, validation
 from octonet.projects_tree import ProjectSettings, write_one
 from octonet.transport import HttpDoor, Incoming, Reply
@@ -22,8 +24,9 @@ _PASSWORD: Final = re.compile(r"(?<=:)[^:@/]*(?=@)")
 class ProjectsDoor:
     """`let_in` is the gate's; `roll` tells how the projects are."""
 
-    def __init__(self, projects: Projects, roll: Roll, let_in: LetIn, authority: Authority) -> None:
+    def __init__(self, projects: Projects, roll: Roll, accounts: Accounts, let_in: LetIn, authority: Authority) -> None:
         self._projects = projects
+        self._accounts = accounts
         self._roll = roll
         self._let_in = let_in
         self._authority = authority
@@ -55,13 +58,29 @@ class ProjectsDoor:
                 raise nowhere(incoming)
 
     async def _add(self, incoming: Incoming, by: Visitor) -> Reply:
-        await self._authority.check(by, "project:create")
+        rights = await self._authority.check(by, "project:create")
         wish = body(incoming, dict[str, object])
         name = wish.pop("name", None)
         if not isinstance(name, str):
             raise validation("$.name", "is required, a text")
-        await self._projects.add(by, name, wish, by.principal.account or None)
+        account = await self._account(by, rights, wish.pop("account", None))
+        await self._projects.add(by, name, wish, account)
         return answer({"ok": True, "projects": await self._listed(by)}, HTTPStatus.CREATED)
+
+    async def _account(self, by: Visitor, rights: Rights, asked: object) -> str | None:
+        """Whom a new project belongs to. Raises `Denied`, `ValidationError`."""
+        if asked is not None and not isinstance(asked, str):
+            raise validation("$.account", "expected the id of an account")
+        if rights.everything:
+            return asked
+        allowed = await self._accounts.allowed(by)
+        if asked is None and len(allowed) == 1:
+            return next(iter(allowed))
+        if asked is None:
+            raise validation("$.account", "must be one of your accounts")
+        if asked not in allowed:
+            raise Denied("a project for this account is not yours to add")
+        return asked
 
     async def _change(self, incoming: Incoming, by: Visitor, name: str) -> Reply:
         await self._authority.check(by, "project:update", name)
@@ -99,14 +118,9 @@ class ProjectsDoor:
 
     async def _visible(self, by: Visitor, permission: str) -> list[ProjectSettings]:
         """Those that the visitor may know of."""
-        found: list[ProjectSettings] = []
-        for project in await self._projects.wanted(by):
-            try:
-                await self._authority.check(by, permission, project.name)
-            except Denied:
-                continue
-            found.append(project)
-        return found
+        found = await self._projects.wanted(by)
+        known = await self._authority.among(by, permission, [project.name for project in found])
+        return [project for project in found if project.name in known]
 
     def _status(self, project: ProjectSettings) -> str:
         if project.paused:
