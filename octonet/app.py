@@ -16,6 +16,7 @@ from jetstream.owners import Owners
 from jetstream.topology import StreamLimits, ensure_shared
 from jetstream.workers import Workers
 from octonet.access.system_facts import SystemFacts
+from octonet.admin.system import SystemProject
 from octonet.config import Settings
 from octonet.gateway import Gateway
 from octonet.identity import Identity
@@ -24,6 +25,7 @@ from octonet.kernel.errors import Invalid, NotFound, OctonetError, StorageUnavai
 from octonet.kernel.ids import DEFAULT_PROJECT, SYSTEM_PROJECT, ProjectName, is_private
 from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import Strategy
+from octonet.playground import Playground
 from octonet.project import Projects
 from octonet.project_files import load_projects, system_of
 from octonet.projects_tree import ProjectSettings
@@ -74,6 +76,7 @@ class Node:
         self.doors: list[HttpTransport] = find_doors(settings)
         self.identity = Identity(settings, self._projects, system_of(files).schemas)
         self.gateway = Gateway(self._projects, COMMANDS, QUERIES, settings.command_timeout, gate=self.identity.gate)
+        self._playground: Playground | None = None
         self._following: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -85,14 +88,24 @@ class Node:
         await self.registry.open(self.gateway)
         self.identity.begin(self.gateway)
         facts = SystemFacts(lambda: self._projects.get(SYSTEM_PROJECT).hub, [self.identity.listener, self.registry])
-        self._following = [
-            asyncio.create_task(work) for work in (facts.run(), self.registry.run(lambda: facts.reached))
-        ]
+        following = [facts.run(), self.registry.run(lambda: facts.reached)]
+        if self._settings.trial_enabled and not self._settings.open_mode:
+            self._playground = Playground(
+                self._settings,
+                SystemProject(self.gateway),
+                self.registry.projects,
+                self.registry.places,
+                self.identity.api_keys(self.gateway),
+                lambda: self.owns(SYSTEM_PROJECT),
+            )
+            following.append(self._playground.run())
+        self._following = [asyncio.create_task(work) for work in following]
 
     def office(self) -> Mapping[str, HttpDoor]:
         """The doors for those who see to keys, people and projects: path prefix → door."""
         office = self.identity.office(self.gateway, self.registry.projects.owned)
-        return {**office.doors, **self.registry.doors(office, project_of)}
+        trial = {} if self._playground is None else self._playground.doors()
+        return {**office.doors, **self.registry.doors(office, project_of), **trial}
 
     def schemas(self, project: ProjectName) -> Schemas:
         """The entities of a project. Raises `NotFound` with code UNKNOWN_PROJECT."""

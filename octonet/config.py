@@ -105,6 +105,32 @@ class Settings(msgspec.Struct, frozen=True):
         ),
     ] = ""
     session_life: Annotated[int, _setting("OCTONET_SESSION_LIFE", "Seconds after which a login is over")] = 43_200
+    trial_enabled: Annotated[
+        bool, _setting("OCTONET_TRIAL_ENABLED", "Whether everybody may make a sandbox at /try; never in open mode")
+    ] = True
+    trial_dir: Annotated[
+        str, _setting("OCTONET_TRIAL_DATA_DIR", "Where sandboxes are kept; empty: `trials` in the data directory")
+    ] = ""
+    trial_schemas: Annotated[
+        str, _setting("MOSTA_TRIAL_SCHEMAS", "The entities of a sandbox; empty: those of SCHEMAS_PATH, or a sample")
+    ] = ""
+    trial_days: Annotated[
+        float, _setting("OCTONET_TRIAL_TTL_DAYS", "Days without a request after which a sandbox is removed")
+    ] = 7.0
+    trial_per_hour: Annotated[
+        int, _setting("OCTONET_TRIAL_RATE_LIMIT_PER_HOUR", "Sandboxes an address may make in an hour")
+    ] = 10
+    trial_most: Annotated[int, _setting("OCTONET_TRIAL_MOST", "Sandboxes there may be at a time")] = 1000
+    trial_cleanup: Annotated[
+        float, _setting("OCTONET_TRIAL_CLEANUP", "Seconds between two looks for sandboxes that are over")
+    ] = 3600.0
+    trusted_proxies: Annotated[
+        str,
+        _setting(
+            "OCTONET_TRUSTED_PROXIES",
+            "Addresses and networks of proxies before this server, whose X-Forwarded-For is believed",
+        ),
+    ] = ""
     cors_origin: Annotated[
         str, _setting("MOSTA_NET_CORS_ORIGIN", "Origins that browsers may call from, separated by commas")
     ] = ""

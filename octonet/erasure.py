@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from jetstream.connection import Connection
@@ -37,7 +37,7 @@ class Erasure:
             await asyncio.sleep(_LOOK)
         await remove_project(self._client, project.name)
         directory = DataDirectory(self._settings.data_dir)
-        file = _file(project, directory.path)
+        file = _file(project, (directory.path, sandboxes(self._settings)))
         if file is None:
             await self._drop_tables(project)
         else:
@@ -56,8 +56,15 @@ class Erasure:
             log.warning("the tables of project %s are still there: %s", project.name, problem)
 
 
-def _file(project: ProjectSettings, directory: Path) -> Path | None:
-    """The file of a project that has one of its own in the data directory."""
+def sandboxes(settings: Settings) -> Path:
+    """The directory of sandboxes."""
+    return (
+        Path(settings.trial_dir).absolute() if settings.trial_dir else DataDirectory(settings.data_dir).path / "trials"
+    )
+
+
+def _file(project: ProjectSettings, directories: Collection[Path]) -> Path | None:
+    """The file of a project that has one of its own in one of our directories."""
     path = Path(project.uri.removeprefix("sqlite:///"))
-    own = project.dialect == "sqlite" and not project.table_prefix and directory in path.parents
+    own = project.dialect == "sqlite" and not project.table_prefix and any(one in path.parents for one in directories)
     return path if own else None

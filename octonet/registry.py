@@ -26,7 +26,7 @@ from octonet.admin.projects import Projects
 from octonet.admin.schemas import SchemaStore
 from octonet.admin.system import SystemProject
 from octonet.data_directory import DataDirectory
-from octonet.erasure import Erasure
+from octonet.erasure import Erasure, sandboxes
 from octonet.gateway import Gateway
 from octonet.kernel.errors import OctonetError
 from octonet.kernel.ids import SYSTEM_PROJECT, ProjectName, is_private
@@ -93,9 +93,10 @@ class Registry:
         back a moment later, and stand in the log twice."""
         settings = self._settings
         hosts = [host.strip() for host in settings.database_hosts.split(",") if host.strip()]
-        places = Places(DataDirectory(settings.data_dir).path, hosts)
+        directory = DataDirectory(settings.data_dir)
+        self.places = Places(directory.path, sandboxes(settings), hosts)
         system = SystemProject(gateway)
-        self._projects = Projects(system, self._rows, self._files, places, dialects.known(), self)
+        self._projects = Projects(system, self._rows, self._files, self.places, dialects.known(), self)
         await self.roster.open([self._system])
         try:
             found = await self._wanted()

@@ -22,12 +22,17 @@ _RESOLVED_WITHIN: Final = 5.0
 
 
 class Places:
-    """`directory`: where SQLite files may be; `hosts`: names and patterns of servers that may be used whatever their
-    address is, ``*`` for any."""
+    """`directory`: where SQLite files may be; `sandboxes`: where those of sandboxes are; `hosts`: names and patterns of
+    servers that may be used whatever their address is, ``*`` for any."""
 
-    def __init__(self, directory: Path, hosts: Collection[str]) -> None:
+    def __init__(self, directory: Path, sandboxes: Path, hosts: Collection[str]) -> None:
         self._directory = directory.absolute()
+        self._sandboxes = sandboxes.absolute()
         self._hosts = hosts
+
+    def sandbox(self, alias: str) -> str:
+        """Where a sandbox is kept."""
+        return f"sqlite:///{self._sandboxes / alias}.sqlite"
 
     async def settle(self, project: str, dialect: str, uri: str) -> str:
         """The address to use; SQLite's files are named as seen from the directory, and have a place of their own where
@@ -46,8 +51,9 @@ class Places:
             raise _refused("expected the path of a file, such as sqlite:///shop.db")
         # Resolved: a link that leads out of the directory is out of it.
         found = (self._directory / path).resolve()
-        inside = self._directory.resolve()
-        if inside not in found.parents or found.relative_to(inside).parts[0] in _OURS:
+        inside, sandboxes = self._directory.resolve(), self._sandboxes.resolve()
+        private = sandboxes in found.parents or inside not in found.parents
+        if private or found.relative_to(inside).parts[0] in _OURS:
             raise _refused("is not a place for a database: SQLite files of projects are kept in the data directory")
         return f"sqlite:///{found}"
 

@@ -83,7 +83,11 @@ class Projects:
     async def add(self, by: Visitor, name: str, content: object, account: str | None = None) -> ProjectSettings:
         """Serve a new project, here and everywhere. Raises `ValidationError` with every fault, `Conflict` when the name
         or the place is taken, or the tables there do not fit."""
-        project = await self.placed(name, content)
+        return await self.serve(by, await self.placed(name, content), account)
+
+    async def serve(self, by: Visitor, project: ProjectSettings, account: str | None) -> ProjectSettings:
+        """As `add`, wherever the project is kept."""
+        name = project.name
         there = await self.wanted(by)
         if any(other.name == name for other in there):
             raise Conflict(f"there is a project {name!r} already", code="PROJECT_EXISTS")
