@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from jetstream.connection import connect
 from jetstream.server import find_running
-from tests.running import Server
+from tests.running import ROOT, Server
 
 SHOP = Path(__file__).parent / "shop.json"
 NOTE = {"name": "Note", "collection": "notes", "fields": {"text": {"type": "text"}}}
@@ -213,3 +214,30 @@ async def test_a_restart_serves_what_was_added_and_changed(tmp_path: Path) -> No
         for path in ("/crm/api/v1/notes", "/api/v1/memos"):
             assert [row["text"] for row in (await client.ask("GET", path))[1]["data"]] == ["kept"]
         assert server.stop() == 0
+
+
+def _cli(server: Server, *arguments: str) -> str:
+    return subprocess.run(
+        server.command("projects", *arguments), env=server.environment(), cwd=ROOT, capture_output=True, text=True,
+        timeout=60, check=True,
+    ).stdout  # fmt: skip
+
+
+async def test_an_exported_tree_serves_the_same_elsewhere(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", SHOP).start()
+    tree = tmp_path / "tree.json"
+    async with aiohttp.ClientSession() as session:
+        client = Client(session, server)
+        wish = {"name": "crm", "schemas": [NOTE], "description": "ours", "pool": {"min": 0, "max": 2}}
+        assert (await client.ask("POST", "/api/projects", wish))[0] == 201
+        told = (await client.ask("GET", "/api/projects/export"))[1]
+        assert told["crm"]["schemas"] == [NOTE]
+        assert server.stop() == 0
+    assert "2 projects" in _cli(server, "export", str(tree))
+    assert tree.stat().st_mode & 0o077 == 0
+    assert any(line.startswith("crm ") and line.endswith("Note") for line in _cli(server, "list").splitlines())
+    elsewhere = Server(tmp_path / "elsewhere", SHOP, MOSTA_PROJECTS=str(tree)).start()
+    async with aiohttp.ClientSession() as session:
+        client = Client(session, elsewhere)
+        assert (await client.ask("GET", "/api/projects/export"))[1] == told
+    assert elsewhere.stop() == 0
