@@ -13,7 +13,7 @@ from octonet.kernel.ids import CommandId, EntityId, Row
 from octonet.kernel.log import Outcome
 from octonet.kernel.operation import Command
 from octonet.kernel.schema import EntitySchema, Relation, Schemas
-from octonet.kernel.storage import Checkpoint, Page, Stored, Strategy, Transaction
+from octonet.kernel.storage import Checkpoint, Followed, Page, Stored, Strategy, Transaction
 
 
 class AwayDatabase:
@@ -51,7 +51,12 @@ class AwayDatabase:
     async def recall(self, id: CommandId) -> int | None:
         self._refuse()
 
-    async def migrate(self, schemas: Schemas, strategy: Strategy) -> None:
+    async def migrate(
+        self, schemas: Schemas, strategy: Strategy, *, drop: bool = False, mark: Checkpoint | None = None
+    ) -> None:
+        self._refuse()
+
+    async def follows(self) -> Followed | None:
         self._refuse()
 
     async def begin(self) -> Transaction:

@@ -12,9 +12,9 @@ from sqlalchemy.types import TypeEngine
 
 from octonet.dialects.engine import postgres_patterns
 from octonet.dialects.engine.codec import as_number
-from octonet.dialects.engine.database import Listings, SqlDatabase
-from octonet.dialects.engine.ddl import Migration
+from octonet.dialects.engine.database import SqlDatabase
 from octonet.dialects.engine.grammar import Cell, Condition, Expression, Grammar, Single
+from octonet.dialects.engine.inventory import Listings
 from octonet.dialects.engine.links import Reader, stored
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.postgres_reads import Gathered, PostgresReads
@@ -107,7 +107,8 @@ GRAMMAR: Final = Grammar(
 
 _OURS: Final = "relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 _LISTINGS: Final = Listings(
-    "SELECT c.relname, a.attname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid"
+    "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull"
+    " FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid"
     f" WHERE c.{_OURS} AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped",
     f"SELECT relname FROM pg_class WHERE {_OURS} AND relkind IN ('i', 'I')",
 )
@@ -146,7 +147,7 @@ class PostgresDatabase(SqlDatabase):
         try:
             if self._drops_at_close:
                 await self._writing.abandon()
-                await self._alter(self._queries.model, Migration.drop)
+                await self._remove()
         finally:
             await self._writing.close()
 

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from octonet.dialects.engine import glob
-from octonet.dialects.engine.database import Listings, SqlDatabase
-from octonet.dialects.engine.ddl import Migration
+from octonet.dialects.engine.database import SqlDatabase
 from octonet.dialects.engine.grammar import Cell, Expression, Grammar
+from octonet.dialects.engine.inventory import Listings
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.pool import Pool
 from octonet.dialects.engine.sqlite_errors import primary_code, raise_meaning
@@ -72,13 +72,15 @@ GRAMMAR: Final = Grammar(
     most_ids=10_000,
     keyed_table_options={"sqlite_with_rowid": False},
     partial_index_option="sqlite_where",
+    rebuilds=True,
     longest_name=1000,
     reserved_prefixes=("sqlite_",),
 )
 
 
 _LISTINGS: Final = Listings(
-    "SELECT t.name, c.name FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c WHERE t.type = 'table'",
+    'SELECT t.name, c.name, c.type, c."notnull" FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c'
+    " WHERE t.type = 'table'",
     "SELECT name FROM sqlite_master WHERE type = 'index'",
 )
 
@@ -102,7 +104,7 @@ class SqliteDatabase(SqlDatabase):
         try:
             self._writer.rollback()
             if self._drops_at_close:
-                await self._alter(self._queries.model, Migration.drop)
+                await self._remove()
         finally:
             self._closed = True
             self._reader.close()

@@ -42,6 +42,13 @@ class Remembered(msgspec.Struct, frozen=True):
     entry: int
 
 
+class Followed(msgspec.Struct, frozen=True):
+    """The schema that the tables of a database follow: its digest, and the schema file's JSON."""
+
+    digest: str
+    source: str
+
+
 class Strategy(StrEnum):
     """What happens to the tables at start (`DB_SCHEMA_STRATEGY`)."""
 
@@ -188,8 +195,21 @@ class Database(Source, Protocol):
         way to a secret."""
         ...
 
-    async def migrate(self, schemas: Schemas, strategy: Strategy) -> None:
-        """Bring the tables in line with the schema. `validate` raises `Conflict` listing every difference."""
+    async def migrate(
+        self, schemas: Schemas, strategy: Strategy, *, drop: bool = False, mark: Checkpoint | None = None
+    ) -> None:
+        """Bring the tables in line with the schema, and read and write by it from then on.
+
+        `validate` raises `Conflict`, code SCHEMA_MISMATCH, listing every difference. `update` takes the rows along:
+        new columns get their defaults, values are turned into the types of today, and what the schema has given up
+        stays in the database, unused, to come back when it is named again; with `drop` it is removed for good. It
+        raises `Conflict`, code SCHEMA_CONFLICT, naming the places that rows stand against; then nothing is changed.
+        `mark` moves the checkpoint in the same transaction."""
+        ...
+
+    async def follows(self) -> Followed | None:
+        """The schema that the tables follow; None where it is not known, or the last strategy left the tables to
+        somebody else (`none`, `validate`)."""
         ...
 
     async def begin(self) -> Transaction:
@@ -230,6 +250,7 @@ __all__ = [
     "Database",
     "DatabaseOptions",
     "Dialect",
+    "Followed",
     "JsonValue",
     "Page",
     "Remembered",

@@ -23,7 +23,7 @@ def shop(fields: dict[str, object], **more: object) -> Schemas:
 
 SMALL = shop({"name": {"type": "string"}})
 LARGE = shop(
-    {"name": {"type": "string", "unique": True}, "price": {"type": "number", "required": True}},
+    {"name": {"type": "string", "unique": True}, "price": {"type": "number", "required": True, "default": 0}},
     relations={"tags": {"type": "many-to-many", "target": "Tag"}, "first": {"type": "many-to-one", "target": "Tag"}},
     indexes=[{"fields": ["price"]}],
     softDelete=True,
@@ -65,7 +65,7 @@ async def test_update_adds_what_is_missing_and_keeps_the_rows(dialect: str, tmp_
     await filled(dialect, tmp_path)
     database = await migrated(dialect, tmp_path, LARGE)
     item = LARGE.entities["Item"]
-    assert await row_of(database, item, "i1") == state(item, "i1", name="old")
+    assert await row_of(database, item, "i1") == state(item, "i1", name="old", price=0)
     assert await database.checkpoint() == Checkpoint(5, 6, b"d", "s")
     await write(database, item, stored(item, "i2", name="new", price=1, tags=["t"], first="t"))
     transaction = await database.begin()

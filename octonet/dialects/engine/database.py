@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable
 
-import msgspec
-
-from octonet.dialects.engine.ddl import Inventory, Migration
+from octonet.dialects.engine.follower import Follower
 from octonet.dialects.engine.grammar import Grammar
+from octonet.dialects.engine.inventory import Inventory, Listings, take
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.queries import Queries
 from octonet.dialects.engine.reading import Reads, SqlSource
@@ -16,16 +15,7 @@ from octonet.dialects.engine.tables import Model
 from octonet.dialects.engine.transaction import SqlTransaction, Writer
 from octonet.dialects.engine.writes import Writes
 from octonet.kernel.schema import Schemas
-from octonet.kernel.storage import DatabaseOptions, Strategy, Transaction
-
-
-class Listings(msgspec.Struct, frozen=True):
-    """The SQL by which a database tells what stands in it."""
-
-    columns: str
-    """Lines of table and column."""
-    indexes: str
-    """Lines of one index."""
+from octonet.kernel.storage import Checkpoint, DatabaseOptions, Followed, Strategy, Transaction
 
 
 class SqlDatabase(SqlSource, ABC):
@@ -40,6 +30,8 @@ class SqlDatabase(SqlSource, ABC):
         self._writes = Writes(model, grammar)
         self._options = options
         self._drops_at_close = False
+        self._theirs = False
+        """Whether the tables are looked after by somebody else."""
         self._closed = False
 
     async def begin(self) -> Transaction:
@@ -47,31 +39,57 @@ class SqlDatabase(SqlSource, ABC):
         writer = await self._open_writer(self._queries.model, migrating=False)
         return SqlTransaction(self._queries, self._writes, writer)
 
-    async def migrate(self, schemas: Schemas, strategy: Strategy) -> None:
-        """Bring the tables in line with the schema. `validate` raises `Conflict` listing every difference;
-        `create-drop` also removes the tables when the database is closed."""
+    async def migrate(
+        self, schemas: Schemas, strategy: Strategy, *, drop: bool = False, mark: Checkpoint | None = None
+    ) -> None:
+        """See the port. `create-drop` also removes the tables when the database is closed."""
         model = build(schemas, self._grammar, self._options.table_prefix)
-        await self._alter(model, lambda migration: migration.statements(strategy))
-        self._queries, self._writes = Queries(model, self._grammar), Writes(model, self._grammar)
+        queries, writes = Queries(model, self._grammar), Writes(model, self._grammar)
+        writer = await self._open_writer(model, migrating=True)
+        try:
+            await self._migrate(Follower(model, self._grammar, writer, self._look(writer)), schemas, strategy, drop)
+            if mark is not None:
+                await SqlTransaction(queries, writes, writer).move_checkpoint(mark)
+        except BaseException:
+            await writer.rollback()
+            raise
+        await writer.commit()
+        self._queries, self._writes = queries, writes
         self._drops_at_close = strategy is Strategy.CREATE_DROP
+        self._theirs = strategy in (Strategy.NONE, Strategy.VALIDATE)
+
+    async def follows(self) -> Followed | None:
+        """See the port."""
+        if self._theirs:
+            return None
+        model = self._queries.model
+        writer = await self._open_writer(model, migrating=True)
+        try:
+            return await Follower(model, self._grammar, writer, self._look(writer)).followed()
+        finally:
+            await writer.rollback()
 
     @abstractmethod
     async def _open_writer(self, model: Model, *, migrating: bool) -> Writer:
         """The driver's connection, with a transaction open."""
 
-    async def _alter(self, model: Model, statements: Callable[[Migration], Iterable[str]]) -> None:
+    async def _migrate(self, follower: Follower, schemas: Schemas, strategy: Strategy, drop: bool) -> None:
+        await follower.prepare(strategy)
+        if strategy is Strategy.UPDATE:
+            await follower.follow(schemas, drop=drop)
+        elif strategy in (Strategy.CREATE, Strategy.CREATE_DROP):
+            await follower.note(schemas)
+
+    async def _remove(self) -> None:
+        """Drop every table."""
+        model = self._queries.model
         writer = await self._open_writer(model, migrating=True)
         try:
-            for text in statements(Migration(model, self._grammar, await self._inventory(writer))):
-                await writer.run(text)
+            await Follower(model, self._grammar, writer, self._look(writer)).drop()
         except BaseException:
             await writer.rollback()
             raise
         await writer.commit()
 
-    async def _inventory(self, writer: Writer) -> Inventory:
-        columns: dict[str, set[str]] = {}
-        for table, column in await writer.rows(self._listings.columns, ()):
-            columns.setdefault(str(table).lower(), set()).add(str(column).lower())
-        indexes = frozenset(str(name).lower() for (name,) in await writer.rows(self._listings.indexes, ()))
-        return Inventory({table: frozenset(names) for table, names in columns.items()}, indexes)
+    def _look(self, writer: Writer) -> Callable[[], Awaitable[Inventory]]:
+        return lambda: take(writer, self._listings, self._grammar)

@@ -73,6 +73,13 @@ class Grammar(msgspec.Struct, frozen=True):
     partial_index_option: str = ""
     """Name of the SQLAlchemy option for an index's condition, empty where there are no partial indexes."""
     add_column: str = "ALTER TABLE {table} ADD COLUMN {column}"
+    allow_null: str = "ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL"
+    """May also name the column's `{type}`, as may `refuse_null`."""
+    refuse_null: str = "ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"
+    drop_index: str = "DROP INDEX {index}"
+    """May also name the `{table}`."""
+    rebuilds: bool = False
+    """Whether a column changes its shape only by making its table anew."""
     nulls_first: bool = True
     """Whether ascending order puts nulls first, and descending last, unasked."""
     longest_name: int = 63

@@ -24,6 +24,7 @@ from octonet.kernel.schema import (
 
 CHECKPOINT = "octonet_checkpoint"
 INBOX = "octonet_inbox"
+FOLLOWED = "octonet_schema"
 
 _ON_DELETE = {
     OnDelete.CASCADE: "CASCADE",
@@ -36,7 +37,7 @@ _ON_DELETE = {
 def build(schemas: Schemas, grammar: Grammar, prefix: str = "") -> Model:
     """The tables of these schemas. Raises `Invalid` when two tables or indexes would share a name."""
     builder = _Builder(grammar, prefix)
-    checkpoint, inbox = builder.checkpoint(), builder.inbox()
+    checkpoint, inbox, followed = builder.checkpoint(), builder.inbox(), builder.followed()
     tables = {schema.name: builder.entity(schema) for schema in schemas.entities.values()}
     entities: dict[str, EntityTable] = {}
     for schema in schemas.entities.values():
@@ -46,7 +47,7 @@ def build(schemas: Schemas, grammar: Grammar, prefix: str = "") -> Model:
         builder.unique_indexes(schema, tables[schema.name])
         builder.declared_indexes(schema, tables[schema.name])
         builder.reference_indexes(schema, tables[schema.name])
-    return Model(entities, checkpoint, inbox)
+    return Model(entities, checkpoint, inbox, followed)
 
 
 class _Builder:
@@ -74,6 +75,17 @@ class _Builder:
             sa.Column(quoted("command_id"), self._id, primary_key=True, nullable=False),
             sa.Column(quoted("entry"), sa.BigInteger, nullable=False),
             **self._grammar.keyed_table_options,
+        )
+
+    def followed(self) -> sa.Table:
+        text = self._grammar.types[FieldType.TEXT]
+        return sa.Table(
+            self._names.table(FOLLOWED, "Octonet's schema"),
+            self._metadata,
+            sa.Column(quoted("slot"), sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column(quoted("digest"), sa.String(128), nullable=False),
+            sa.Column(quoted("source"), text, nullable=False),
+            sa.Column(quoted("standing"), text, nullable=False),
         )
 
     def entity(self, schema: EntitySchema) -> sa.Table:

@@ -26,6 +26,10 @@ class Lost(StorageUnavailable):
     """The connection ended under a statement."""
 
 
+class Stale(Lost):
+    """The tables were changed since the connection prepared the statement; it is prepared anew the next time."""
+
+
 def raise_meaning(error: BaseException, address: str, *, closed: bool, model: Model | None = None) -> NoReturn:
     """Raise the kernel's error for this one; an error that means nothing to callers is raised as it is. `closed`
     tells that the connection is."""
@@ -34,6 +38,8 @@ def raise_meaning(error: BaseException, address: str, *, closed: bool, model: Mo
         raise Unavailable("the query did not finish in time", code="QUERY_TIMEOUT") from error
     if model is not None and (violation := _violation(error, state, model)):
         raise violation from error
+    if isinstance(error, asyncpg.InvalidCachedStatementError):
+        raise Stale(f"the tables of {address} were changed under a statement: {text}") from error
     if closed:
         raise Lost(f"the connection to {address} was lost: {text}") from error
     if state.startswith(_AWAY) or isinstance(error, OSError):

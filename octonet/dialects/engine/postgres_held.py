@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 from octonet.dialects.engine.grammar import Cell, Cells
-from octonet.dialects.engine.postgres_errors import FAILURES, Lost, raise_meaning
+from octonet.dialects.engine.postgres_errors import FAILURES, Lost, Stale, raise_meaning
 from octonet.dialects.engine.postgres_server import Connection, Server
 from octonet.dialects.engine.reading import Work
 from octonet.kernel.errors import StorageUnavailable, Unavailable
@@ -95,6 +95,7 @@ class HeldConnections:
         }
         self._server = server
         self._timeout = timeout
+        self._size = size
         self._places = asyncio.Semaphore(size)
         self._idle = [Held(server, self._settings) for _ in range(size)]
         self._busy: set[Held] = set()
@@ -106,11 +107,16 @@ class HeldConnections:
         another. Raises `Unavailable`, code QUERY_TIMEOUT."""
         patience = self._timeout if timeout is None else min(timeout, self._timeout)
         deadline = asyncio.get_running_loop().time() + patience
-        try:
-            return await self._once(work, snapshot, deadline)
-        except Lost:
-            if self._closed:
-                raise
+        for _ in range(self._size):
+            try:
+                return await self._once(work, snapshot, deadline)
+            except Stale:
+                # Every connection prepared statements of its own.
+                continue
+            except Lost:
+                if self._closed:
+                    raise
+                break
         return await self._once(work, snapshot, deadline)
 
     async def close(self) -> None:

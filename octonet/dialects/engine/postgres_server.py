@@ -37,6 +37,10 @@ class Connection(Protocol):
         """The command's tag."""
         ...
 
+    async def reload_schema_state(self) -> None:
+        """Forget the statements that were prepared."""
+        ...
+
     async def close(self, *, timeout: float | None = None) -> None:
         """Say goodbye."""
         ...

@@ -43,6 +43,8 @@ class WritingConnection:
         self._prefix = prefix
         self._connection: Connection | None = None
         self._key = 0
+        self._altered = False
+        """Whether the last transaction was a migration: what was prepared before it may not fit the tables."""
         self._beginning = False
         self._closed = False
 
@@ -63,6 +65,9 @@ class WritingConnection:
 
     async def _begun(self, model: Model, migrating: bool) -> PostgresWriter:
         connection = await self.connect()
+        if migrating or self._altered:
+            await connection.reload_schema_state()
+        self._altered = migrating
         text = self._text(_MIGRATION_LOCK_SECONDS if migrating else _LOCK_SECONDS)
         writer = PostgresWriter(self._server, connection, model, text, None if migrating else _STATEMENT_SECONDS)
         await writer.begin()

@@ -63,6 +63,8 @@ class Model(msgspec.Struct, frozen=True):
     """One row: how far the log is folded."""
     inbox: sa.Table
     """One row for each command that was decided."""
+    followed: sa.Table
+    """One row: the schema that the tables follow, and what stands in the database beside it."""
 
     def entity(self, schema: EntitySchema) -> EntityTable:
         """The table of an entity. Raises `Internal` when the database was not opened with it."""
@@ -74,7 +76,7 @@ class Model(msgspec.Struct, frozen=True):
     @property
     def private(self) -> tuple[sa.Table, ...]:
         """The tables that belong to the fold, not to the schema."""
-        return self.checkpoint, self.inbox
+        return self.checkpoint, self.inbox, self.followed
 
     @property
     def public(self) -> Iterator[sa.Table]:
