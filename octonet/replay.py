@@ -50,7 +50,9 @@ async def replay(
         end = last if until is None else await _end(log, Positions(name, derived(key, "positions")), until, last)
         database = await dialects.find(dialect).open(uri, schemas, DatabaseOptions(show_sql=settings.show_sql))
         try:
-            await database.migrate(schemas, Strategy.UPDATE)
+            followed = await database.follows()
+            if followed is None or followed.digest == schemas.digest:
+                await database.migrate(schemas, Strategy.UPDATE)
             before = (await database.checkpoint()).entry
             if before > end:
                 raise Conflict(f"that database is at log entry {before} already, after the end asked for ({end})")
@@ -60,7 +62,7 @@ async def replay(
                 def tick(link: Link) -> None:
                     bar.update(link.sequence - bar.n)
 
-                await Fold(log, database, schemas, sealer).catch_up(end, tick)
+                await Fold(log, database, schemas, sealer, as_logged=True).catch_up(end, tick)
             return Replayed((await database.checkpoint()).entry - before, end, last)
         finally:
             await database.close()

@@ -77,6 +77,8 @@ class SchemaChanged(msgspec.Struct, frozen=True, tag="schema", array_like=True):
     previous: bytes
     digest: str
     schema: str
+    dropped: bool = False
+    """Whether what it has given up was removed for good, and does not come back when it is named again."""
 
 
 class Part(msgspec.Struct, frozen=True, tag="part", array_like=True):

@@ -18,7 +18,7 @@ from octonet.kernel.storage import Stored, Transaction
 class Slot:
     """One row: as the database has it (`base` is its version, 0 when absent) and as it is to become."""
 
-    __slots__ = ("base", "dirty", "schema", "state", "version")
+    __slots__ = ("base", "dirty", "reborn", "schema", "state", "version")
 
     def __init__(self, schema: EntitySchema, base: int, state: Row | None) -> None:
         self.schema = schema
@@ -26,6 +26,9 @@ class Slot:
         self.version = base
         self.state = state
         self.dirty = False
+        self.reborn = False
+        """Whether the row is another than the one in the database, though it has its id: nothing of the old one may
+        stay, not even in columns that no schema names any more."""
 
 
 class Pending:
@@ -60,6 +63,8 @@ class Pending:
     def put(self, slot: Slot, version: int, state: Row | None, *, takes: bool) -> None:
         """Change a row; state None removes it. `takes`: a unique value it did not have before is now its own."""
         slot.version, slot.state, slot.dirty = version, state, True
+        if version == 1 and slot.base:
+            slot.reborn = True
         self._dirty = True
         if takes:
             self._takers.add(slot.schema.name)
@@ -74,7 +79,8 @@ class Pending:
         if not self._dirty:
             return
         for rows in self._rows.values():
-            gone = [(id, slot) for id, slot in rows.items() if slot.dirty and slot.state is None and slot.base]
+            ended = [(id, slot) for id, slot in rows.items() if slot.dirty and slot.base]
+            gone = [(id, slot) for id, slot in ended if slot.state is None or slot.reborn]
             if gone:
                 await self._transaction.delete(gone[0][1].schema, [id for id, _ in gone])
         for rows in self._rows.values():
@@ -83,7 +89,7 @@ class Pending:
             for slot in rows.values():
                 if slot.dirty:
                     slot.base = slot.version if slot.state is not None else 0
-                    slot.dirty = False
+                    slot.dirty = slot.reborn = False
         self._takers.clear()
         self._dirty = False
 
@@ -96,7 +102,7 @@ class Pending:
                 continue
             schema = slot.schema
             row = Stored(id, slot.version, slot.state)
-            if slot.base:
+            if slot.base and not slot.reborn:
                 changed.append((slot.base, row))
             else:
                 fresh.append(row)

@@ -1,12 +1,13 @@
 """The fold: facts into a database, in order, exactly once. Recovery, takeover, replay and replicas are this one path.
 
 A row is an insert, an update or a delete by id with the version before it: no decision is made again, nothing is
-looked up, and a database that does not fit its log is found out at once.
+looked up, and a database that does not fit its log is found out at once. Where the log says that the schema changed,
+the tables are changed, at that very place and as they were the first time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -20,6 +21,7 @@ from octonet.kernel.pending import Pending
 from octonet.kernel.schema import DELETED_AT, ID, EntitySchema, Schemas
 from octonet.kernel.sealing import Sealer, open_row
 from octonet.kernel.storage import Checkpoint, Database, Remembered, Transaction
+from projections.engine.tables import Tables, fitted
 
 _FACTS_PER_COMMIT = 4096
 
@@ -29,11 +31,16 @@ _row = msgspec.json.Decoder(dict)
 class Fold:
     """Implements `kernel.catch_up.CatchUp` for one log and one database."""
 
-    def __init__(self, log: Stream, database: Database, schemas: Schemas, sealer: Sealer) -> None:
+    def __init__(
+        self, log: Stream, database: Database, schemas: Schemas, sealer: Sealer, *, as_logged: bool = False
+    ) -> None:
+        """Tables that have caught up follow `schemas` or, `as_logged`, the last schema that was folded."""
         self._log = log
         self._database = database
         self._schemas = schemas
         self._sealer = sealer
+        self._as_logged = as_logged
+        self._tables = Tables(database, schemas)
 
     async def catch_up(self, until: int, tell: Callable[[Link], None]) -> Checkpoint:
         """See the port."""
@@ -43,6 +50,7 @@ class Fold:
                 f"the database has folded {mark.entry} log entries, the log holds only {until}: history was lost. "
                 "Restore the log, or rebuild the database from it"
             )
+        await self._tables.open(mark)
         assembler = Assembler(mark.entry, mark.digest)
         links: list[Link] = []
         facts = 0
@@ -51,13 +59,15 @@ class Fold:
                 for link in assembler.feed(messages):
                     links.append(link)
                     facts += _size(link)
-                    if facts >= _FACTS_PER_COMMIT:
+                    if facts >= _FACTS_PER_COMMIT or isinstance(link.entry, SchemaChanged):
                         mark = await self.apply(mark, links)
                         self._told(links, tell)
                         links, facts = [], 0
         if links:
             mark = await self.apply(mark, links)
             self._told(links, tell)
+        if not self._as_logged:
+            await self._tables.close()
         # Parts without their last part count as read: the next record makes them void.
         return msgspec.structs.replace(mark, entry=assembler.sequence, digest=assembler.digest)
 
@@ -71,8 +81,19 @@ class Fold:
                     return list(outcomes_of(link.entry, entry))
         return []
 
-    async def apply(self, mark: Checkpoint, links: Iterable[Link]) -> Checkpoint:
-        """Fold these entries in one transaction that expects the checkpoint to be at `mark`; returns the new one."""
+    async def apply(self, mark: Checkpoint, links: Sequence[Link]) -> Checkpoint:
+        """Fold these entries, of which only the last may change the schema, in one transaction that expects the
+        checkpoint to be at `mark`; returns the new one."""
+        *before, last = links
+        if isinstance(last.entry, SchemaChanged):
+            mark = await self._rows(mark, before) if before else mark
+            after = _behind(mark, last, last.entry)
+            if not await self._tables.change(mark, after, last.entry):
+                await self._rows(mark, [last])
+            return after
+        return await self._rows(mark, links)
+
+    async def _rows(self, mark: Checkpoint, links: Sequence[Link]) -> Checkpoint:
         transaction = await self._database.begin()
         try:
             if await transaction.checkpoint() != mark:
@@ -90,7 +111,7 @@ class Fold:
     async def _entry(self, transaction: Transaction, pending: Pending, mark: Checkpoint, link: Link) -> Checkpoint:
         mark = msgspec.structs.replace(mark, entry=link.sequence, digest=link.digest)
         if isinstance(link.entry, SchemaChanged):
-            return msgspec.structs.replace(mark, schema=link.entry.digest)
+            return _behind(mark, link, link.entry)
         if not isinstance(link.entry, Batch):
             return mark
         for decision in link.entry.decisions:
@@ -100,8 +121,10 @@ class Fold:
         return msgspec.structs.replace(mark, frame=link.entry.frame)
 
     async def _event(self, pending: Pending, event: Event) -> None:
-        schema = self._schemas.entities.get(event.entity)
+        schema = self._tables.schemas.entities.get(event.entity)
         if schema is None:
+            if not self._tables.in_step:
+                return  # An entity that was given up since.
             raise invalid("$.schema", f"the log has facts of {event.entity!r}, which the schema does not know")
         unique = _touches_unique(schema, event)
         gives_back = event.fact is not Fact.CREATED and unique
@@ -119,16 +142,20 @@ class Fold:
         assert event.data is not None
         found: Row = _row.decode(event.data)
         found.pop(ID, None)
-        # Columns the schema has gained since are null; columns it has lost are not stored any more.
         row: Row = {name: found.get(name) for name in schema.columns if name != ID}
         for relation in schema.links:
             row[relation.name] = found.get(relation.name) or []
-        return open_row(self._sealer, schema, event.id, row)
+        opened = open_row(self._sealer, schema, event.id, row)
+        return opened if self._tables.in_step else fitted(schema, event.id, found, opened)
 
     @staticmethod
     def _told(links: list[Link], tell: Callable[[Link], None]) -> None:
         for link in links:
             tell(link)
+
+
+def _behind(mark: Checkpoint, link: Link, entry: SchemaChanged) -> Checkpoint:
+    return msgspec.structs.replace(mark, entry=link.sequence, digest=link.digest, schema=entry.digest)
 
 
 def _size(link: Link) -> int:

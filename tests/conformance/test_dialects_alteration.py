@@ -148,6 +148,25 @@ async def test_what_a_schema_gives_up_stays_out_of_the_way_and_comes_back(databa
     assert len(await rows(database, optional)) == 3
 
 
+async def test_rows_that_exchange_unique_values_keep_what_no_schema_names(database: Database) -> None:
+    before = item({"name": {"type": "string", "unique": True}, "size": {"type": "number"}, "more": {"type": "json"}})
+    await follow(database, before)
+    await put(database, before, "a", name="one", size=1, more={"x": [1]})
+    await put(database, before, "b", name="two", size=2)
+    bare = item({"name": {"type": "string", "unique": True}})
+    await follow(database, bare)
+    entity = bare.entities["Item"]
+    transaction = await database.begin()
+    swapped = [(1, stored(entity, "a", 2, name="two")), (1, stored(entity, "b", 2, name="one"))]
+    await transaction.update(entity, swapped)
+    await transaction.commit()
+    await follow(database, before)
+    assert await rows(database, before) == [
+        {"id": "a", "name": "two", "size": 1, "more": {"x": [1]}},
+        {"id": "b", "name": "one", "size": 2, "more": None},
+    ]
+
+
 async def test_what_is_dropped_is_gone(database: Database) -> None:
     before = item(
         {"name": {"type": "string", "required": True}, "size": {"type": "number"}},

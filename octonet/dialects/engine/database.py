@@ -44,10 +44,15 @@ class SqlDatabase(SqlSource, ABC):
     ) -> None:
         """See the port. `create-drop` also removes the tables when the database is closed."""
         model = build(schemas, self._grammar, self._options.table_prefix)
-        queries, writes = Queries(model, self._grammar), Writes(model, self._grammar)
         writer = await self._open_writer(model, migrating=True)
         try:
-            await self._migrate(Follower(model, self._grammar, writer, self._look(writer)), schemas, strategy, drop)
+            follower = Follower(model, self._grammar, writer, self._look(writer))
+            await follower.prepare(strategy)
+            if strategy is Strategy.UPDATE:
+                model = await follower.follow(schemas, drop=drop)
+            elif strategy in (Strategy.CREATE, Strategy.CREATE_DROP):
+                await follower.note(schemas)
+            queries, writes = Queries(model, self._grammar), Writes(model, self._grammar)
             if mark is not None:
                 await SqlTransaction(queries, writes, writer).move_checkpoint(mark)
         except BaseException:
@@ -55,7 +60,8 @@ class SqlDatabase(SqlSource, ABC):
             raise
         await writer.commit()
         self._queries, self._writes = queries, writes
-        self._drops_at_close = strategy is Strategy.CREATE_DROP
+        if strategy in (Strategy.CREATE, Strategy.CREATE_DROP):
+            self._drops_at_close = strategy is Strategy.CREATE_DROP
         self._theirs = strategy in (Strategy.NONE, Strategy.VALIDATE)
 
     async def follows(self) -> Followed | None:
@@ -72,13 +78,6 @@ class SqlDatabase(SqlSource, ABC):
     @abstractmethod
     async def _open_writer(self, model: Model, *, migrating: bool) -> Writer:
         """The driver's connection, with a transaction open."""
-
-    async def _migrate(self, follower: Follower, schemas: Schemas, strategy: Strategy, drop: bool) -> None:
-        await follower.prepare(strategy)
-        if strategy is Strategy.UPDATE:
-            await follower.follow(schemas, drop=drop)
-        elif strategy in (Strategy.CREATE, Strategy.CREATE_DROP):
-            await follower.note(schemas)
 
     async def _remove(self) -> None:
         """Drop every table."""

@@ -47,11 +47,13 @@ class Follower:
         """Remove every table."""
         await self._run((await self._migration()).drop())
 
-    async def follow(self, schemas: Schemas, *, drop: bool) -> None:
-        """Make the tables fit the model, and note that they follow its schemas. Raises `Conflict`, code
-        SCHEMA_CONFLICT."""
+    async def follow(self, schemas: Schemas, *, drop: bool) -> Model:
+        """Make the tables fit the model, and note that they follow its schemas. Returns the model with what stands
+        beside it. Raises `Conflict`, code SCHEMA_CONFLICT."""
         alteration = Alteration(self._model, self._grammar, await self._standing(), self._writer, self._look)
-        await self._note(schemas, await alteration.run(drop=drop))
+        stands = await alteration.run(drop=drop)
+        await self._note(schemas, stands)
+        return standing.beside(stands, self._model, self._grammar)
 
     async def note(self, schemas: Schemas) -> None:
         """Note that the tables were made for these schemas."""

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex
 
 from octonet.dialects.engine.grammar import Grammar
+from octonet.dialects.engine.names import quoted
 from octonet.dialects.engine.tables import EntityTable, Junction, Model
-from octonet.kernel.schema import FieldType
+from octonet.kernel.schema import ID, FieldType
 
 
 class StandingColumn(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -76,6 +77,19 @@ def kept(before: Standing, after: Standing) -> Standing:
         unused = {column: msgspec.structs.replace(found, required=False) for column, found in old.items()}
         tables[name] = msgspec.structs.replace(table, columns={**unused, **table.columns})
     return Standing(tables, after.indexes)
+
+
+def beside(standing: Standing, model: Model, grammar: Grammar) -> Model:
+    """The model, with the columns of its tables that stand unused."""
+    entities: dict[str, EntityTable] = {}
+    for name, entity in model.entities.items():
+        used = {str(column.name) for column in entity.table.columns}
+        stands = standing.tables[str(entity.table.name)].columns
+        unused = [sa.Column(quoted(n), grammar.types[c.type]) for n, c in stands.items() if n not in used]
+        id = sa.Column(quoted(ID), grammar.types[FieldType.STRING])
+        aside = sa.Table(entity.table.name, sa.MetaData(), id, *unused) if unused else None
+        entities[name] = msgspec.structs.replace(entity, aside=aside)
+    return msgspec.structs.replace(model, entities=entities)
 
 
 def owner(entity: EntityTable, junction: Junction) -> str:

@@ -35,6 +35,8 @@ class EntityTable(msgspec.Struct, frozen=True, dict=True):
     schema: EntitySchema
     table: sa.Table
     junctions: Mapping[str, Junction]
+    aside: sa.Table | None = None
+    """The same table with its id and the columns that no schema names any more, where there are any."""
 
     @cached_property
     def types(self) -> Mapping[str, FieldType]:

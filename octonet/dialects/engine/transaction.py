@@ -218,11 +218,22 @@ class SqlTransaction:
             await self._replace(schema, rows)
         except ConstraintViolation:
             await self.rollback_to()
+            unused = await self._aside(schema, [row.id for _, row in rows])
             lines: list[list[Cell]] = [[row.id, version] for version, row in rows]
             _expect(schema, len(rows), await self._many(self._writes.take_out(schema), lines))
             await self._put(schema, [row for _, row in rows])
+            if unused:
+                await self._many(self._writes.put_aside(schema), unused)
         else:
             await self.release()
+
+    async def _aside(self, schema: EntitySchema, ids: Sequence[EntityId]) -> list[Cells]:
+        """What these rows hold that no schema names any more: it belongs to them for as long as they live."""
+        found: list[Cells] = []
+        for chunk in chunks(ids, self._queries.most_ids):
+            if (read := self._writes.aside(schema, chunk)) is not None:
+                found += await self._writer.rows(read[0].text, read[1])
+        return found
 
     async def _relink(self, schema: EntitySchema, rows: Sequence[Stored]) -> None:
         for junction in self._queries.junctions(schema):

@@ -48,6 +48,28 @@ class Writes:
         """Removes one row; takes its id and the version it must have."""
         return self._cache.get(("take out", schema.name), lambda: self._take_out(self._model.entity(schema)))
 
+    def aside(self, schema: EntitySchema, ids: Sequence[str]) -> tuple[Statement, Sequence[Cell]] | None:
+        """Reads what rows hold in columns that no schema names any more, the id last; None where there are none."""
+        table = self._model.entity(schema).aside
+        if table is None:
+            return None
+        where = In(ID, tuple(ids))
+        values: list[Cell] = []
+        key = ("aside", schema.name, shape(where, {}, self._grammar, values))
+
+        def build() -> Statement:
+            binder = Binder()
+            condition = Conditions(self._grammar, binder, table.c.__getitem__).condition(where)
+            unused = [column for column in table.columns if column.name != ID]
+            return compiled(self._grammar, sa.select(*unused, table.c[ID]).where(condition), binder)
+
+        statement = self._cache.get(key, build)
+        return statement, statement.arguments(values)
+
+    def put_aside(self, schema: EntitySchema) -> Statement:
+        """Takes what `aside` reads."""
+        return self._cache.get(("put aside", schema.name), lambda: self._put_aside(self._model.entity(schema)))
+
     def delete(self, schema: EntitySchema, ids: Sequence[str]) -> tuple[Statement, Sequence[Cell]]:
         """Removes rows by id."""
         return self._delete(self._model.entity(schema).table, ID, ids)
@@ -91,6 +113,15 @@ class Writes:
         *values, id, before = lines.values
         update = sa.update(table).values(dict(zip(changed, values, strict=True)))
         return compiled(self._grammar, update.where(key == id, version == before), lines.binder)
+
+    def _put_aside(self, entity: EntityTable) -> Statement:
+        table = entity.aside
+        assert table is not None
+        unused = [column for column in table.columns if column.name != ID]
+        lines = Lines(self._grammar, [*unused, table.c[ID]])
+        *values, id = lines.values
+        update = sa.update(table).values(dict(zip(unused, values, strict=True))).where(table.c[ID] == id)
+        return compiled(self._grammar, update, lines.binder)
 
     def _take_out(self, entity: EntityTable) -> Statement:
         table = entity.table
