@@ -241,7 +241,7 @@ def test_every_fold_of_a_history_comes_to_the_same(dialect: str, tmp_path: Path)
     uri_of(dialect, tmp_path)
 
     @settings(
-        max_examples=60 if dialect == "sqlite" else 10,
+        max_examples=30 if dialect == "sqlite" else 6,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
     )

@@ -69,7 +69,7 @@ class SqlDatabase(SqlSource, ABC):
         if self._theirs:
             return None
         model = self._queries.model
-        writer = await self._open_writer(model, migrating=True)
+        writer = await self._open_writer(model, migrating=False)
         try:
             return await Follower(model, self._grammar, writer, self._look(writer)).followed()
         finally:
