@@ -37,8 +37,8 @@ class Settings(msgspec.Struct, frozen=True):
         str,
         _setting(
             "DB_SCHEMA_STRATEGY",
-            "`none` leaves the tables alone, `validate` refuses to start when they differ, `update` adds what is "
-            "missing, `create` drops them and refills them from the log, `create-drop` drops them at the end too",
+            "`none` leaves the tables alone, `validate` refuses to start when they differ, `update` makes them fit, "
+            "rows and all, `create` drops them and refills them from the log, `create-drop` drops them at the end too",
         ),
     ] = "update"
     show_sql: Annotated[bool, _setting("DB_SHOW_SQL", "Log every statement")] = False

@@ -82,8 +82,8 @@ class Fold:
         return []
 
     async def apply(self, mark: Checkpoint, links: Sequence[Link]) -> Checkpoint:
-        """Fold these entries, of which only the last may change the schema, in one transaction that expects the
-        checkpoint to be at `mark`; returns the new one."""
+        """Fold these entries in one transaction that expects the checkpoint to be at `mark`; returns the new one. Only
+        the last of them may change the schema, which is a transaction of its own."""
         *before, last = links
         if isinstance(last.entry, SchemaChanged):
             mark = await self._rows(mark, before) if before else mark
