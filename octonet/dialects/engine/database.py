@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 
-from octonet.dialects.engine.follower import Follower
+from octonet.dialects.engine.follower import Follower, followed
 from octonet.dialects.engine.grammar import Grammar
 from octonet.dialects.engine.inventory import Inventory, Listings, take
+from octonet.dialects.engine.links import Reader
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.queries import Queries
 from octonet.dialects.engine.reading import Reads, SqlSource
@@ -68,12 +69,12 @@ class SqlDatabase(SqlSource, ABC):
         """See the port."""
         if self._theirs:
             return None
-        model = self._queries.model
-        writer = await self._open_writer(model, migrating=False)
-        try:
-            return await Follower(model, self._grammar, writer, self._look(writer)).followed()
-        finally:
-            await writer.rollback()
+        # Only read: a worker that takes over must get as far as its claim while the one before it holds the lock.
+        return await self._reads.long(self._followed, snapshot=False)
+
+    async def _followed(self, reader: Reader) -> Followed | None:
+        there = await take(reader, self._listings, self._grammar)
+        return await followed(self._queries.model, self._grammar, reader, there)
 
     @abstractmethod
     async def _open_writer(self, model: Model, *, migrating: bool) -> Writer:

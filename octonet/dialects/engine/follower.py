@@ -11,6 +11,7 @@ from octonet.dialects.engine.alteration import Alteration
 from octonet.dialects.engine.ddl import Migration
 from octonet.dialects.engine.grammar import Cell, Cells, Grammar
 from octonet.dialects.engine.inventory import Inventory
+from octonet.dialects.engine.links import Reader
 from octonet.dialects.engine.standing import Standing
 from octonet.dialects.engine.statement import Binder, compiled
 from octonet.dialects.engine.tables import Model
@@ -23,6 +24,21 @@ _SLOT = 1
 _COLUMNS = ("digest", "source", "standing")
 
 
+async def followed(model: Model, grammar: Grammar, reader: Reader, there: Inventory) -> Followed | None:
+    """The schema that the tables follow, as far as the database knows."""
+    cells = await _noted(model, grammar, reader, there)
+    return None if cells is None else Followed(str(cells[0]), str(cells[1]))
+
+
+async def _noted(model: Model, grammar: Grammar, reader: Reader, there: Inventory) -> Cells | None:
+    table = model.followed
+    if grammar.fold(table.name) not in there.columns:
+        return None
+    statement = compiled(grammar, sa.select(*(table.c[name] for name in _COLUMNS)))
+    rows = await reader.rows(statement.text, statement.arguments(()))
+    return rows[0] if rows else None
+
+
 class Follower:
     """Works within one open transaction."""
 
@@ -33,11 +49,6 @@ class Follower:
         self._grammar = grammar
         self._writer = writer
         self._look = look
-
-    async def followed(self) -> Followed | None:
-        """The schema that the tables follow, as far as the database knows."""
-        cells = await self._noted()
-        return None if cells is None else Followed(str(cells[0]), str(cells[1]))
 
     async def prepare(self, strategy: Strategy) -> None:
         """All that the strategy asks for but the update of tables. Raises `Conflict`, code SCHEMA_MISMATCH."""
@@ -63,16 +74,8 @@ class Follower:
         return Migration(self._model, self._grammar, await self._look(), await self._standing())
 
     async def _standing(self) -> Standing | None:
-        cells = await self._noted()
+        cells = await _noted(self._model, self._grammar, self._writer, await self._look())
         return None if cells is None else standing.read(str(cells[2]))
-
-    async def _noted(self) -> Cells | None:
-        table = self._model.followed
-        if self._grammar.fold(table.name) not in (await self._look()).columns:
-            return None
-        statement = compiled(self._grammar, sa.select(*(table.c[name] for name in _COLUMNS)))
-        rows = await self._writer.rows(statement.text, statement.arguments(()))
-        return rows[0] if rows else None
 
     async def _note(self, schemas: Schemas, stands: Standing) -> None:
         table, binder = self._model.followed, Binder()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from octonet.dialects.engine.grammar import Grammar
-from octonet.dialects.engine.transaction import Writer
+from octonet.dialects.engine.links import Reader
 
 
 class Listings(msgspec.Struct, frozen=True):
@@ -35,12 +35,12 @@ class Inventory(msgspec.Struct, frozen=True):
     indexes: frozenset[str]
 
 
-async def take(writer: Writer, listings: Listings, grammar: Grammar) -> Inventory:
+async def take(reader: Reader, listings: Listings, grammar: Grammar) -> Inventory:
     """Look at what is there now."""
     columns: dict[str, dict[str, Physical]] = {}
     fold = grammar.fold
-    for table, column, kind, required in await writer.rows(listings.columns, ()):
+    for table, column, kind, required in await reader.rows(listings.columns, ()):
         physical = Physical(str(column), str(kind), bool(required))
         columns.setdefault(fold(str(table)), {})[fold(str(column))] = physical
-    indexes = frozenset(fold(str(name)) for (name,) in await writer.rows(listings.indexes, ()))
+    indexes = frozenset(fold(str(name)) for (name,) in await reader.rows(listings.indexes, ()))
     return Inventory(columns, indexes)
