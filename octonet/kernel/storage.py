@@ -208,8 +208,8 @@ class Database(Source, Protocol):
         ...
 
     async def follows(self) -> Followed | None:
-        """The schema that the tables follow; None where it is not known, or the last strategy left the tables to
-        somebody else (`none`, `validate`)."""
+        """The schema that the tables follow; None where it is not known, or every strategy so far left the tables
+        to somebody else (`none`, `validate`)."""
         ...
 
     async def begin(self) -> Transaction:

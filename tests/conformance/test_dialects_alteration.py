@@ -409,6 +409,11 @@ async def test_the_books_stay_as_they_are_unless_a_mark_is_given(database: Datab
     await database.migrate(PLAIN, Strategy.UPDATE, mark=Checkpoint(7, 8, b"e", PLAIN.digest))
     assert await database.checkpoint() == Checkpoint(7, 8, b"e", PLAIN.digest)
     await database.migrate(PLAIN, Strategy.VALIDATE)
+    assert await database.follows() is not None
+
+
+async def test_tables_that_somebody_else_looks_after_follow_nothing_known(database: Database) -> None:
+    await database.migrate(PLAIN, Strategy.NONE)
     assert await database.follows() is None
 
 

@@ -31,8 +31,8 @@ class SqlDatabase(SqlSource, ABC):
         self._writes = Writes(model, grammar)
         self._options = options
         self._drops_at_close = False
-        self._theirs = False
-        """Whether the tables are looked after by somebody else."""
+        self._ours: bool | None = None
+        """Whether the tables are looked after here: not known until a strategy tells."""
         self._closed = False
 
     async def begin(self) -> Transaction:
@@ -63,11 +63,11 @@ class SqlDatabase(SqlSource, ABC):
         self._queries, self._writes = queries, writes
         if strategy in (Strategy.CREATE, Strategy.CREATE_DROP):
             self._drops_at_close = strategy is Strategy.CREATE_DROP
-        self._theirs = strategy in (Strategy.NONE, Strategy.VALIDATE)
+        self._ours = self._ours or strategy not in (Strategy.NONE, Strategy.VALIDATE)
 
     async def follows(self) -> Followed | None:
         """See the port."""
-        if self._theirs:
+        if self._ours is False:
             return None
         # Only read: a worker that takes over must get as far as its claim while the one before it holds the lock.
         return await self._reads.long(self._followed, snapshot=False)
