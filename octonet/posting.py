@@ -14,6 +14,7 @@ from jetstream.lease import JetStreamLease
 from octonet.access.notary import CheckpointFile
 from octonet.clock import now
 from octonet.data_directory import DataDirectory
+from octonet.kernel.errors import OctonetError
 from octonet.kernel.storage import Database
 from octonet.ports import Ports
 from octonet.projects_tree import ProjectSettings
@@ -30,8 +31,9 @@ def make_post(
     ports: Ports,
     database: Database,
     prepare: Callable[[], Awaitable[None]],
+    unfit: Callable[[OctonetError], None],
 ) -> Post:
-    """The lane over this database; `prepare` as in `commands.engine.lane.Parts`."""
+    """The lane over this database; `prepare` and `unfit` as in `commands.engine.lane.Parts`."""
     schemas, name, settings = project.schemas, project.name, around.settings
     lease = JetStreamLease(around.client, name, around.process, around.owners, lambda: worker.spread.patience(name))
     parts = Parts(
@@ -50,6 +52,7 @@ def make_post(
         around.process,
         JetStreamDeadLetters(around.client, name, limits(settings)),
         prepare,
+        unfit,
     )
     lane = Lane(parts)
     feed = Feed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 
 from commands.engine.outcomes import Waiting, told_again
@@ -20,7 +20,7 @@ from octonet.ports import Ports, open_ports
 from octonet.posting import make_post
 from octonet.project import Intake, Project
 from octonet.projects_tree import ProjectSettings
-from octonet.storage import open_database
+from octonet.storage import follows, open_as_it_is, open_database
 from octonet.surroundings import Surroundings, limits
 from projections.engine.fold import Fold
 from projections.engine.hub import Hub
@@ -61,7 +61,8 @@ class Served:
         """What is served now; None while that is not what was asked for."""
         self._ports: Ports | None = None
         self._database: Database = AwayDatabase(_AWAY)
-        self._hub: Hub | None = None
+        self._shown: Project | None = None
+        """As it is asked now."""
         self._awaiting: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self._running = False
@@ -108,7 +109,8 @@ class Served:
         except OctonetError as problem:
             if not self._passes(problem):
                 self._refused(project, problem.message)
-            self._is_away(problem)
+            # What was served until now goes on answering reads.
+            self._await(problem)
         else:
             self._arrived(database)
 
@@ -116,7 +118,7 @@ class Served:
         """Whether the database does."""
         try:
             async with asyncio.timeout(_ANSWERS_WITHIN):
-                await self._database.checkpoint()
+                await (AwayDatabase(_AWAY) if self._shown is None else self._shown.database).checkpoint()
         except (OctonetError, TimeoutError) as problem:
             log.warning("project %s: %s", self.name, self.away or problem or "the database does not answer")
             return False
@@ -137,8 +139,8 @@ class Served:
         for task in self._retiring:
             task.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
-        if self._hub is not None:
-            await self._hub.close()
+        if self._shown is not None:
+            await self._shown.hub.close()
         if self._ports is not None:
             await self._waiting.close()
             await self._ports.replies.close()
@@ -166,21 +168,28 @@ class Served:
 
     def _retire(self) -> None:
         """Whoever reads from what was served until now may finish."""
-        database, hub = self._database, self._hub
-        self._database, self._hub = AwayDatabase(_AWAY), None
-        task = asyncio.create_task(self._end(database, hub), name=f"former database of project {self.name}")
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+        database, self._database = self._database, AwayDatabase(_AWAY)
+        self._beside(self._end(database), f"former database of project {self.name}")
 
-    async def _end(self, database: Database, hub: Hub | None) -> None:
+    async def _end(self, database: Database) -> None:
         try:
             while self.current is None:
                 await asyncio.sleep(_LOOK)
-            if hub is not None:
-                await hub.close("the project changed")
             await asyncio.sleep(_LAST_READS)
         finally:
             await database.close()
+
+    def _show(self, project: Project) -> None:
+        before, self._shown = self._shown, project
+        self._put(project)
+        if before is not None:
+            # Whoever listened joins again, and is served from memory where this worker owns the lane.
+            self._beside(before.hub.close("the stream of facts moved"), f"former facts of project {self.name}")
+
+    def _beside(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
 
     def _is_held(self) -> None:
         self.away, self.current = self._project.hold, self._project
@@ -188,16 +197,19 @@ class Served:
         self._put_away(paused if self._project.paused else _AWAY)
 
     def _is_away(self, problem: OctonetError) -> None:
+        self._put_away(_AWAY)
+        self._await(problem)
+
+    def _await(self, problem: OctonetError) -> None:
         self.away = problem.message
         log.warning("project %s waits for its database: %s", self.name, problem)
-        self._put_away(_AWAY)
         self._awaiting = asyncio.create_task(self._await_database(), name=f"database of project {self.name}")
 
     def _put_away(self, problem: Unavailable) -> None:
         # Nobody listens before there is a lane here or elsewhere: the log is followed where it lies.
         ports = self._open_ports
-        self._hub = Hub(ports.positions, self._project.schemas, ports.log)
-        self._put(self._assembled(AwayDatabase(problem), self._hub, AwayIntake(problem)))
+        hub = Hub(ports.positions, self._project.schemas, ports.log)
+        self._show(self._assembled(AwayDatabase(problem), hub, AwayIntake(problem)))
 
     async def _await_database(self) -> None:
         pause = _FIRST_PAUSE
@@ -211,12 +223,8 @@ class Served:
                     self.away = problem.message
                     log.warning("project %s still waits for its database: %s", self.name, problem)
             else:
-                before = self._hub
                 self._awaiting = None
                 self._arrived(database)
-                if before is not None:
-                    # Whoever listened meanwhile joins again, and is served from memory where this worker owns the lane.
-                    await before.close("the stream of facts moved")
                 log.info("project %s: its database is there", self.name)
                 return
 
@@ -227,19 +235,22 @@ class Served:
         self._waiting.ask = partial(_decided, database, fold)
         shown: Stream = ports.log
         if around.worker is not None:
-            post = make_post(around, around.worker, project, ports, database, partial(self._prepare, database))
+            post = make_post(
+                around, around.worker, project, ports, database, partial(self._prepare, database), self._unfit
+            )
             shown = post.lane.shown
             around.worker.add(post, self._stands_still)
-        self._hub = Hub(ports.positions, project.schemas, shown)
-        found = self._assembled(database, self._hub, ports.framer)
+        found = self._assembled(database, Hub(ports.positions, project.schemas, shown), ports.framer)
         if self._running:
+            if self._shown is None:
+                self._put_away(_AWAY)
             self._awaiting = asyncio.create_task(self._await_fit(found), name=f"tables of project {self.name}")
         else:
             self._serve(found)
 
     def _serve(self, project: Project) -> None:
         self.current = self._project
-        self._put(project)
+        self._show(project)
 
     async def _await_fit(self, project: Project) -> None:
         """The worker that owns the lane makes the tables fit, and folds into them what the log holds."""
@@ -249,7 +260,6 @@ class Served:
                 end = end or await self._open_ports.log.last()
                 mark = await project.database.checkpoint()
                 if mark.schema == project.schemas.digest and mark.entry >= end:
-                    await project.database.migrate(project.schemas, Strategy.VALIDATE)
                     self._serve(project)
                     return
             except OctonetError as problem:
@@ -257,19 +267,17 @@ class Served:
             await asyncio.sleep(_LOOK)
 
     async def _prepare(self, database: Database) -> None:
-        """Called by the lane's owner. What cannot be done is told, and done as soon as it can be: until then nothing is
-        decided."""
-        if not self._running:
-            return
-        wanted = self._project.strategy
-        strategy = wanted if wanted in (Strategy.NONE, Strategy.VALIDATE) else Strategy.UPDATE
-        try:
-            await database.migrate(self._project.schemas, strategy)
-        except Unavailable:
-            raise
-        except OctonetError as problem:
-            self._refused(self._project, problem.message)
-            raise Unavailable(f"the tables cannot be made to fit: {problem.message}") from problem
+        """Called by the lane's owner: tables that are there follow the log, see `projections.engine.tables`."""
+        if self._running:
+            wanted = self._project.strategy
+            if wanted in (Strategy.NONE, Strategy.VALIDATE):
+                await database.migrate(self._project.schemas, wanted)
+            elif await database.follows() is None:
+                await database.migrate(self._project.schemas, Strategy.UPDATE)
+
+    def _unfit(self, problem: OctonetError) -> None:
+        """Rows stand against the schema. That is told; until something changes nothing is decided."""
+        self._refused(self._project, problem.message)
 
     def _assembled(self, database: Database, hub: Hub, intake: Intake) -> Project:
         settings, project, ports = self._around.settings, self._project, self._open_ports
@@ -288,12 +296,18 @@ class Served:
         )
 
     async def _open_database(self) -> Database:
-        return await open_database(self._around.settings, self._project, self._strategy())
+        settings, project = self._around.settings, self._project
+        if not self._running and self._around.migrates and self._around.owners.of(self.name):
+            # Tables are not changed under a worker that writes to them by another schema: it is its lane's turn.
+            self._running = not await follows(settings, project)
+        if self._running:
+            return await open_as_it_is(settings, project)
+        return await open_database(settings, project, self._strategy())
 
     def _strategy(self) -> Strategy:
         strategy, around = self._project.strategy, self._around
-        if strategy is Strategy.NONE or self._running:
-            return Strategy.NONE
+        if strategy is Strategy.NONE:
+            return strategy
         if not around.migrates:
             return Strategy.VALIDATE
         if strategy in (Strategy.CREATE, Strategy.CREATE_DROP) and around.owners.of(self.name):

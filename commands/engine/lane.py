@@ -21,7 +21,7 @@ from commands.engine.outcomes import Waiting, told_again
 from commands.engine.recent_log import RecentLog
 from octonet.kernel.catch_up import CatchUp
 from octonet.kernel.chain import Link, digest, split
-from octonet.kernel.errors import NoRoom, Unavailable
+from octonet.kernel.errors import Conflict, NoRoom, OctonetError, Unavailable
 from octonet.kernel.ids import BEHIND_UUIDS, CommandId, ProjectName
 from octonet.kernel.log import (
     AppendDoubtful,
@@ -81,7 +81,9 @@ class Parts(msgspec.Struct, frozen=True):
     worker: str
     dead_letters: DeadLetters
     prepare: Callable[[], Awaitable[None]]
-    """Makes the tables fit the schema, once the lane is this worker's."""
+    """Sees to the tables, once the lane is this worker's, before the log is folded into them."""
+    unfit: Callable[[OctonetError], None]
+    """Hears why the tables cannot be made to fit the schema."""
 
 
 class Lane:
@@ -147,9 +149,8 @@ class Lane:
     async def _own(self) -> None:
         """Fold the tail of the log, then fence off every earlier owner with a record of our own."""
         parts = self._parts
-        await parts.prepare()
         while True:
-            self.mark = await parts.catch_up.catch_up(await parts.log.last(), self._tell)
+            self.mark = await self._catch_up()
             await self._check_lease()
             claim = Ownership(self.mark.digest, parts.worker, self._now())
             try:
@@ -172,6 +173,16 @@ class Lane:
         self.shown.own(self.mark.entry)
         self._due = last
         self._recovered()
+
+    async def _catch_up(self) -> Checkpoint:
+        """Raises `Unavailable` when the tables do not allow it; that may change."""
+        parts = self._parts
+        try:
+            await parts.prepare()
+            return await parts.catch_up.catch_up(await parts.log.last(), self._tell)
+        except Conflict as problem:
+            parts.unfit(problem)
+            raise Unavailable(f"the tables cannot be made to fit: {problem.message}") from problem
 
     async def _serve(self) -> None:
         arrivals = Arrivals(self._parts.commands, self._parts.ahead, self.mark.frame)
