@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(bool(chromium.missing()), reason=chromium.missin
 
 expect.set_options(timeout=15_000)
 
-_HOSTILE: Final = "\"><img src=x onerror=\"document.title='owned'\">"
+_HOSTILE: Final = '"><img src=x onerror="document.title=\'owned\'">'
 """Too long for a name, so that the page must show it again."""
 _INTRUDER: Final = "document.body.append(Object.assign(document.createElement('script'), {text: 'ran = true'}))"
 _NARROW: Final = {"viewport": {"width": 320, "height": 640}}

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qs
 
 import msgspec
 
 from octonet.admin.http import answer, body, nowhere, only, steps
+from octonet.admin.sandbox_page import error_page, page, result_page
 from octonet.admin.sandboxes import DAILY, PERMISSIONS, Made, Sandboxes
+from octonet.kernel.errors import Denied, Kind, OctonetError
 from octonet.transport import HttpDoor, Incoming, Reply
+
+_FORM: Final = "application/x-www-form-urlencoded"
+_OURS: Final = frozenset({"same-origin", "none"})
+_STATUS: Final = {Kind.INVALID: 400, Kind.CONFLICT: 409, Kind.EXHAUSTED: 429, Kind.UNAVAILABLE: 503}
 
 
 class _Wish(msgspec.Struct, frozen=True):
@@ -30,13 +38,30 @@ class SandboxDoor:
         return {"/try": self.serve}
 
     async def serve(self, incoming: Incoming) -> Reply:
-        """Make a sandbox."""
+        """The form, or what was asked for by it: as JSON, or as a page where a form was sent."""
         if steps(incoming) != [""]:
             raise nowhere(incoming)
-        only(incoming, "POST")
+        only(incoming, "GET", "POST")
+        if incoming.method == "GET":
+            return page()
+        if incoming.headers.get("sec-fetch-site", "same-origin") not in _OURS:
+            # Whoever reads a page of somebody else's did not ask for a sandbox.
+            raise Denied("pages of other origins may not ask for this", code="CSRF")
+        if incoming.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
+            return await self._by_form(incoming)
         wish = body(incoming, _Wish) if incoming.body else _Wish()
-        made = await self._sandboxes.make(wish.alias, self._origin(incoming))
-        return answer({"status": "ok", "data": self._told(incoming, made)}, HTTPStatus.CREATED)
+        return answer({"status": "ok", "data": await self._make(incoming, wish.alias)}, HTTPStatus.CREATED)
+
+    async def _by_form(self, incoming: Incoming) -> Reply:
+        alias = parse_qs(incoming.body.decode("utf-8", "replace")).get("alias", [""])[0]
+        try:
+            return result_page(await self._make(incoming, alias))
+        except OctonetError as problem:
+            told = problem.code, problem.message
+            return error_page(_STATUS.get(problem.kind, 500), *told, alias=alias, retry_after=problem.retry_after)
+
+    async def _make(self, incoming: Incoming, alias: str | None) -> dict[str, object]:
+        return self._told(incoming, await self._sandboxes.make(alias, self._origin(incoming)))
 
     def _told(self, incoming: Incoming, made: Made) -> dict[str, object]:
         base = self._public or f"http://{incoming.headers.get('host', 'localhost')}"
