@@ -103,6 +103,11 @@ class Gateway:
         """The names of a project's entities: told to everybody, as `/health` does."""
         return list(self._projects.get(project).schemas.entities)
 
+    def known(self, credential: str, transport: str, address: str) -> Visitor | None:
+        """Whoever showed the same key at the same door from the same place a moment ago; None for everybody else, whom
+        `recognise` must look at."""
+        return self._gate.known(credential, transport, address)
+
     def recognise(self, caller: Caller) -> Visitor | None:
         """Let in whoever is known by heart; None when `admit` must look closer. Raises `Unauthenticated`."""
         return self._gate.recognise(caller)

@@ -13,7 +13,7 @@ from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
 from octonet.kernel.operation import Raw, Request
 from octonet.transport import HttpDoor, HttpSettings, Incoming, Reply
 from transports.engine import coerce, conditions, orm_response, routes
-from transports.engine.caller import caller, project_of, visitor
+from transports.engine.caller import known, project_of, visitor
 from transports.engine.describe import Description
 from transports.engine.render import Refused
 from transports.engine.routes import Content
@@ -53,9 +53,8 @@ class _Door:
         gateway = self._gateway
         if incoming.below == "/health" and not gateway.has_entity(project_of(incoming), "health"):
             return _overview(incoming.method, None, gateway.entities(project_of(incoming)))
-        asking = caller(incoming, _NAME)
         # Hardly anybody must be looked at more closely.
-        who = gateway.recognise(asking) or await gateway.admit(asking)
+        who = known(gateway, incoming, _NAME) or await visitor(gateway, incoming, _NAME)
         if "?" in incoming.target:
             prepared = self._prepared.get(_key(incoming))
             conditional = conditions.named(incoming.headers)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Final
 
-import msgspec
-
+from octonet.access.acquaintances import Acquaintances
 from octonet.access.key_ring import KeyRing
 from octonet.access.principal import INSIDER, Caller, Principal, Visitor
 from octonet.access.quota import Quota
@@ -19,8 +19,14 @@ class Gate:
 
     def __init__(self, ring: KeyRing | None) -> None:
         self._ring = ring
+        self._met = Acquaintances()
         self.usage: Usage | None = None
         self.quota: Quota | None = None
+
+    def known(self, credential: str, transport: str, address: str) -> Visitor | None:
+        """Whoever showed the same key at the same door from the same place a moment ago; None for everybody else."""
+        visitor = self._met.find((credential, transport, address))
+        return visitor if visitor is not None and visitor.principal.until > monotonic() else None
 
     def recognise(self, caller: Caller) -> Visitor | None:
         """Let in whoever is known already; None when `admit` must look closer. Raises `Unauthenticated`."""
@@ -31,10 +37,10 @@ class Gate:
                 return None
             raise Unauthenticated
         principal = self._ring.find(caller.credential)
-        return None if principal is None else _visitor(principal, caller.actor)
+        return None if principal is None else self._welcome(principal, caller)
 
     async def admit(self, caller: Caller) -> Visitor:
-        """Let somebody in. Raises `Unauthenticated`, `Unavailable`, `Exhausted`."""
+        """Let somebody in. Raises `Unauthenticated`, `Unavailable`, `Overwhelmed`."""
         known = self.recognise(caller)
         if known is not None:
             return known
@@ -42,13 +48,13 @@ class Gate:
         assert ring is not None
         by_key = bool(caller.credential)
         principal = await (ring.verify(caller.credential) if by_key else ring.verify_ticket(caller.ticket))
-        return _visitor(principal, caller.actor)
+        return self._welcome(principal, caller)
 
     def count(self, visitor: Visitor) -> bool:
         """One more thing that somebody asks for; whether they may, as far as that is known without `take`."""
         principal = visitor.principal
         if self.usage is not None and principal.key:
-            self.usage.count(principal.key, visitor.actor.address)
+            self.usage.count(principal, visitor.actor.address)
         return not principal.daily or self.quota is None or self.quota.spend(principal)
 
     async def take(self, visitor: Visitor) -> None:
@@ -56,9 +62,21 @@ class Gate:
         if self.quota is not None:
             await self.quota.take(visitor.principal)
 
-
-def _visitor(principal: Principal, actor: Actor) -> Visitor:
-    return Visitor(principal, msgspec.structs.replace(actor, key=principal.key, account=principal.account))
+    def _welcome(self, principal: Principal, caller: Caller) -> Visitor:
+        who = caller.actor
+        actor = Actor(
+            principal.key,
+            principal.account,
+            who.transport,
+            who.address,
+            who.correlation,
+            who.causation,
+            who.traceparent,
+        )
+        visitor = Visitor(principal, actor)
+        if caller.credential and not (who.correlation or who.causation or who.traceparent):
+            self._met.add((caller.credential, who.transport, who.address), visitor)
+        return visitor
 
 
 def insider(transport: str) -> Visitor:

@@ -1,8 +1,8 @@
 """Verified keys: looked up in the system project once, kept for a while, dropped by the fact that changes them.
 
-A key is known by a keyed hash of its text. What is kept is bounded and expires; wrong keys are kept too, so that
-somebody who tries one again and again costs no look-up. While the facts of the system project cannot be heard, nothing
-is kept.
+A key is known by a keyed hash of its text. What is kept is bounded and expires; wrong keys are kept too, apart. While
+the facts of the system project cannot be heard, nothing is kept. A flood of keys that nobody issued has few look-ups
+under way at a time: beyond them, only keys that were right before are looked up at once.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
+from time import monotonic
 from typing import Final
-
-import msgspec
 
 from octonet.access import keys, permissions
 from octonet.access.principal import REVOKED, Principal
 from octonet.access.tickets import Tickets
+from octonet.access.wrong_keys import WrongKeys
 from octonet.kernel.errors import Exhausted, OctonetError, Unauthenticated, Unavailable
 from octonet.kernel.filter import Options
 from octonet.kernel.ids import EntityId, Row
@@ -35,16 +35,18 @@ _LOOK: Final = 1.0
 """Seconds between two looks for keys that expired."""
 _MOST_SLOW: Final = 32
 """Verifications by bcrypt that may wait for the one thread that makes them."""
+_MOST_STRANGERS: Final = 64
+"""Keys never seen to be right that may be looked up at the same time."""
 _ATTEMPTS: Final = 200
 _PAUSE: Final = 0.01
 """Seconds between two looks at a row whose newest change was heard of and is not readable yet."""
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    """`principal` None: the key is wrong."""
+class Overwhelmed(Exhausted):
+    """Too many keys are being verified at the moment: try again."""
 
-    principal: Principal | None
-    until: float
+    default_code = "RATE_LIMIT"
+    retry_after = 1
 
 
 class KeyRing:
@@ -67,7 +69,10 @@ class KeyRing:
         self._now = now
         self._loop = asyncio.get_running_loop()
         self._secret = os.urandom(32)
-        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._kept: OrderedDict[bytes, Principal] = OrderedDict()
+        self._wrong = WrongKeys()
+        self._right: OrderedDict[str, None] = OrderedDict()
+        """Public parts of keys that were right, however long ago."""
         self._pending: dict[bytes, asyncio.Future[Principal | None]] = {}
         self._heard: OrderedDict[tuple[str, str], int] = OrderedDict()
         """Entity and id → the version that a fact told of, of rows that are there."""
@@ -79,27 +84,24 @@ class KeyRing:
     def find(self, text: str) -> Principal | None:
         """The key's principal when it is known by heart, None when it must be verified. Raises `Unauthenticated` for a
         key that is known to be wrong."""
-        kept = self._kept.get(self._mark(text))
-        if kept is None or kept.until < self._loop.time():
+        mark = self._mark(text)
+        if mark in self._wrong:
+            raise Unauthenticated(REVOKED)
+        principal = self._kept.get(mark)
+        if principal is None:
             return None
-        if kept.principal is None:
+        if principal.expires and principal.expires <= self._now():
             raise Unauthenticated(REVOKED)
-        if kept.principal.expires and kept.principal.expires <= self._now():
-            raise Unauthenticated(REVOKED)
-        return kept.principal
+        return principal if principal.until > monotonic() else None
 
     async def verify(self, text: str) -> Principal:
         """The key's principal. Raises `Unauthenticated`; `Unavailable` while the system project cannot be read;
-        `Exhausted` when too many slow verifications wait already."""
+        `Overwhelmed` when too many verifications wait already."""
         known = keys.read(text)
         if known is None:
             raise Unauthenticated(REVOKED)
         mark = self._mark(text)
-        pending = self._pending.get(mark)
-        if pending is None:
-            pending = self._pending[mark] = asyncio.ensure_future(self._establish(known, mark))
-            pending.add_done_callback(lambda _: self._pending.pop(mark, None))
-        principal = await asyncio.shield(pending)
+        principal = await self._shared(known, mark)
         if principal is None:
             raise Unauthenticated(REVOKED)
         return principal
@@ -125,9 +127,10 @@ class KeyRing:
         for principal in list(self._live):
             if id == (principal.key if entity == "ApiKey" else principal.account):
                 principal.revoke()
-        for mark, kept in list(self._kept.items()):
-            if kept.principal is not None and kept.principal.revoked:
+        for mark, principal in list(self._kept.items()):
+            if principal.revoked:
                 del self._kept[mark]
+        self._wrong.clear()
 
     def trust(self) -> None:
         """Facts are heard from now on."""
@@ -138,6 +141,9 @@ class KeyRing:
         self._trusting = False
         self._changes += 1
         self._kept.clear()
+        self._wrong.clear()
+        for principal in self._live:
+            principal.until = 0.0
 
     async def run(self) -> None:
         """Tell whoever is connected under a key that it expired, for ever."""
@@ -152,9 +158,28 @@ class KeyRing:
         """Verify nothing more."""
         self._slow.shutdown(wait=False, cancel_futures=True)
 
-    async def _establish(self, key: keys.KeyText, mark: bytes) -> Principal | None:
-        principal = await self._settled(key.prefix, key.text)
-        return self._keep(mark, principal) if self._trusting else principal
+    async def _shared(self, key: keys.KeyText, mark: bytes) -> Principal | None:
+        """Verified, once for all who show the same key meanwhile."""
+        while (pending := self._pending.get(mark)) is not None:
+            await asyncio.wait((pending,))
+            if not pending.cancelled():
+                return pending.result()
+        if (kept := self._kept.get(mark)) is not None and kept.until > monotonic():
+            return kept
+        if len(self._pending) >= _MOST_STRANGERS and key.prefix not in self._right:
+            raise Overwhelmed
+        # No task for it: most keys that come here are wrong ones, and a task costs more than the look-up.
+        pending = self._pending[mark] = self._loop.create_future()
+        try:
+            principal = await self._settled(key.prefix, key.text)
+            if self._trusting:
+                principal = self._keep(mark, principal)
+            pending.set_result(principal)
+        finally:
+            del self._pending[mark]
+            # Where it failed, the next one tries.
+            pending.cancel()
+        return principal
 
     async def _settled(self, prefix: str, text: str) -> Principal | None:
         """Looked up, with no fact about any key in between."""
@@ -170,11 +195,18 @@ class KeyRing:
     def _keep(self, mark: bytes, principal: Principal | None) -> Principal | None:
         """Know it by heart; one that was known before and says the same stays the one it was."""
         before = self._kept.pop(mark, None)
-        if before is not None and before.principal is not None and principal is not None:
-            principal = before.principal if before.principal.is_as(principal) else principal
-        self._kept[mark] = _Kept(principal, self._loop.time() + _KEPT)
-        if len(self._kept) > _MOST:
-            self._kept.popitem(last=False)
+        if principal is None:
+            self._wrong.add(mark)
+            return None
+        if before is not None and before.is_as(principal):
+            principal = before
+        left = (principal.expires - self._now()) / 1000 if principal.expires else _KEPT
+        principal.until = monotonic() + min(left, _KEPT)
+        self._kept[mark] = principal
+        self._right[principal.key] = None
+        for kept in (self._kept, self._right):
+            if len(kept) > _MOST:
+                kept.popitem(last=False)
         return principal
 
     async def _looked_up(self, prefix: str, text: str) -> Principal | None:
@@ -208,7 +240,7 @@ class KeyRing:
         if not keys.is_slow(stored):
             return keys.verify(text, stored, self._pepper)
         if self._waiting_slow >= _MOST_SLOW:
-            raise Exhausted("too many keys are being verified at the moment", code="RATE_LIMIT")
+            raise Overwhelmed
         self._waiting_slow += 1
         try:
             return await self._loop.run_in_executor(self._slow, keys.verify, text, stored, self._pepper)

@@ -21,7 +21,20 @@ class Principal:
     """One verified key, for as long as it stays verified, or one person who is logged in: then `user` is their id, and
     there is no key. `expires`: milliseconds since 1970, 0 for never."""
 
-    __slots__ = ("__weakref__", "_granted", "_watchers", "account", "expires", "key", "permissions", "revoked", "user")
+    __slots__ = (
+        "__weakref__",
+        "_granted",
+        "_watchers",
+        "account",
+        "address",
+        "expires",
+        "key",
+        "permissions",
+        "revoked",
+        "until",
+        "user",
+        "uses",
+    )
 
     def __init__(self, key: str, account: str, permissions: Permissions, expires: int = 0, user: str = "") -> None:
         self.user = user
@@ -30,6 +43,11 @@ class Principal:
         self.permissions = permissions
         self.expires = expires
         self.revoked = False
+        self.until = 0.0
+        """Until when whoever shows the key again may be let in without another look, by `time.monotonic`."""
+        self.uses = 0
+        """How often it was used since that was last written; `address` is where the last time from."""
+        self.address = ""
         self._granted: set[tuple[ProjectName, Family, str]] = set()
         self._watchers: set[Callable[[], None]] = set()
 
@@ -71,6 +89,7 @@ class Principal:
     def revoke(self) -> None:
         """It does not count any more, from now on and wherever it is in use."""
         self.revoked = True
+        self.until = 0.0
         watchers, self._watchers = self._watchers, set()
         for ended in watchers:
             ended()

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from octonet.access.principal import Principal
 from octonet.kernel.errors import OctonetError
 from octonet.kernel.instant import iso
 
@@ -36,15 +37,16 @@ class Usage:
     def __init__(self, write: Write, now: Callable[[], int]) -> None:
         self._write = write
         self._now = now
+        self._used: list[Principal] = []
+        """Those with uses that are not written."""
         self._pending: dict[str, Use] = {}
 
-    def count(self, key: str, address: str) -> None:
-        """One more use."""
-        use = self._pending.get(key)
-        if use is None:
-            use = self._pending[key] = Use()
-        use.count += 1
-        use.address = address
+    def count(self, principal: Principal, address: str) -> None:
+        """One more use. Counted where the key is at hand already: this happens on every request."""
+        if not principal.uses:
+            self._used.append(principal)
+        principal.uses += 1
+        principal.address = address
 
     async def run(self) -> None:
         """Write what was counted, for ever."""
@@ -54,13 +56,25 @@ class Usage:
 
     async def flush(self) -> None:
         """Write what was counted. What cannot be written now is kept for the next time."""
-        pending, self._pending = self._pending, {}
+        self._gather()
         # To the second, or nearly: a look at the clock for each use would be felt.
         at = iso(self._now())
-        for key, use in pending.items():
+        for key in list(self._pending):
+            use = self._pending.pop(key)
             try:
                 await self._write(key, at, use)
             except OctonetError as problem:
                 log.debug("the uses of a key are written later: %s", problem)
-                later = self._pending.setdefault(key, Use(0, use.address))
-                later.count += use.count
+                self._add(key, use.count, use.address)
+
+    def _gather(self) -> None:
+        used, self._used = self._used, []
+        for principal in used:
+            self._add(principal.key, principal.uses, principal.address)
+            principal.uses = 0
+
+    def _add(self, key: str, count: int, address: str) -> None:
+        # A key that was verified anew meanwhile has two principals.
+        use = self._pending.setdefault(key, Use())
+        use.count += count
+        use.address = address

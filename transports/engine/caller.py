@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from octonet.access.principal import Caller, Visitor
@@ -40,18 +41,33 @@ def project_of(incoming: Incoming, asked: str | None = None) -> ProjectName:
 def caller(incoming: Incoming, transport: str, ticket: str = "") -> Caller:
     """Who asks, and the key they show: ``X-API-Key``, else ``Authorization: Bearer``. `ticket` stands for the key where
     a browser can send no header."""
+    return Caller(actor(incoming, transport), _shown(incoming.headers), ticket)
+
+
+def known(gateway: Gateway, incoming: Incoming, transport: str) -> Visitor | None:
+    """Whoever sent this, when they sent something like it a moment ago; None for everybody else, whom `visitor` must
+    look at."""
     headers = incoming.headers
-    shown = headers.get("x-api-key", "")
-    if not shown and "authorization" in headers:
-        scheme, _, rest = headers["authorization"].partition(" ")
-        shown = rest.strip() if scheme.lower() == "bearer" else ""
-    return Caller(actor(incoming, transport), shown, ticket)
+    if _TOLD.isdisjoint(headers):
+        return gateway.known(_shown(headers), transport, incoming.address)
+    # What is recorded of this one request is in no other.
+    return None
 
 
 async def visitor(gateway: Gateway, incoming: Incoming, transport: str, ticket: str = "") -> Visitor:
     """Let in whoever sent this. Raises as `Gateway.admit` does."""
+    if not ticket and (met := known(gateway, incoming, transport)) is not None:
+        return met
     who = caller(incoming, transport, ticket)
     return gateway.recognise(who) or await gateway.admit(who)
+
+
+def _shown(headers: Mapping[str, str]) -> str:
+    shown = headers.get("x-api-key", "")
+    if not shown and "authorization" in headers:
+        scheme, _, rest = headers["authorization"].partition(" ")
+        shown = rest.strip() if scheme.lower() == "bearer" else ""
+    return shown
 
 
 def actor(incoming: Incoming, transport: str) -> Actor:

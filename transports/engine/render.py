@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 import msgspec
@@ -88,13 +89,19 @@ def status_of(problem: OctonetError) -> int:
 def refusal(problem: OctonetError) -> Reply:
     """The HTTP reply to an error."""
     headers: Mapping[str, str] = {}
+    if problem.kind is Kind.UNAUTHENTICATED and not problem.faults:
+        return _unauthenticated(problem.code, problem.message)
     if isinstance(problem, Refused):
         headers = problem.headers
-    elif problem.kind is Kind.UNAUTHENTICATED:
-        headers = {"WWW-Authenticate": 'Bearer realm="octonet"'}
     elif problem.retry_after:
         headers = {"Retry-After": str(problem.retry_after)}
     return Reply(error(problem), status_of(problem), headers)
+
+
+@lru_cache(maxsize=16)
+def _unauthenticated(code: str, message: str) -> Reply:
+    """Always the same few, and nothing is refused as often."""
+    return Reply(envelope(code, message), STATUS[Kind.UNAUTHENTICATED], {"WWW-Authenticate": 'Bearer realm="octonet"'})
 
 
 def failure(status: int, code: str, message: str) -> Reply:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from pathlib import Path
 
 import pytest
 
 from octonet.access import keys
-from octonet.access.key_ring import KeyRing
+from octonet.access.key_ring import KeyRing, Overwhelmed
 from octonet.access.keys import Environment, Scheme
 from octonet.access.tickets import LIFE, Tickets
-from octonet.kernel.errors import Exhausted, StorageUnavailable, Unauthenticated
+from octonet.kernel.errors import StorageUnavailable, Unauthenticated
 from octonet.kernel.filter import Options
 from octonet.kernel.ids import EntityId, Row
 from octonet.kernel.schema import EntitySchema
@@ -190,7 +191,56 @@ async def test_a_flood_of_slow_keys_is_bounded(world: World) -> None:
         world.change(text, 1, verifier=stored)
     found = await asyncio.gather(*(world.ring.verify(text) for text in texts), return_exceptions=True)
     kinds = {type(one) for one in found}
-    assert kinds == {Unauthenticated, Exhausted}
+    assert kinds == {Unauthenticated, Overwhelmed}
+
+
+async def test_a_flood_of_wrong_keys_forgets_no_right_one(world: World) -> None:
+    text = world.key()
+    found = await world.ring.verify(text)
+    for _ in range(20_100):
+        # As many as are ever kept, without the time it takes to make them.
+        world.ring._wrong.add(secrets.token_bytes(16))
+    assert world.ring.find(text) is found
+
+
+async def test_strangers_wait_their_turn_and_who_was_right_before_does_not(world: World) -> None:
+    text = world.key()
+    await world.ring.verify(text)
+    world.ring.hear("ApiKey", text[:20], 1)
+    world.table.during = asyncio.Event()
+    strangers = [asyncio.create_task(world.ring.verify(keys.make(Environment.LIVE).text)) for _ in range(100)]
+    await asyncio.sleep(0)
+    known = asyncio.create_task(world.ring.verify(text))
+    await asyncio.sleep(0)
+    world.table.during.set()
+    told = [type(problem) for problem in await asyncio.gather(*strangers, return_exceptions=True)]
+    assert {told.count(Unauthenticated), told.count(Overwhelmed)} == {64, 36}
+    assert (await known).key == text[:20]
+    # The crowd is gone: a new key comes in.
+    assert (await world.ring.verify(world.key())).revoked is False
+
+
+async def test_a_wrong_key_that_becomes_right_comes_in(world: World) -> None:
+    text = world.key(enabled=False)
+    with pytest.raises(Unauthenticated):
+        await world.ring.verify(text)
+    world.change(text, 2, enabled=True)
+    world.ring.hear("ApiKey", text[:20], 2)
+    assert world.ring.find(text) is None
+    assert (await world.ring.verify(text)).key == text[:20]
+
+
+async def test_whose_look_up_failed_holds_up_nobody_who_shows_the_same_key(world: World) -> None:
+    text = world.key()
+    world.table.away = True
+    world.table.during = asyncio.Event()
+    verifying = [asyncio.create_task(world.ring.verify(text)) for _ in range(3)]
+    await asyncio.sleep(0)
+    verifying[0].cancel()
+    await asyncio.sleep(0)
+    world.table.during.set()
+    found = await asyncio.gather(*verifying, return_exceptions=True)
+    assert [type(one) for one in found[1:]] == [StorageUnavailable] * 2
 
 
 async def test_a_ticket_stands_for_its_key_for_a_while(world: World) -> None:
