@@ -46,6 +46,8 @@ class Ack(msgspec.Struct, frozen=True):
 
     seq: int = 0
     duplicate: bool = False
+    val: str = "0"
+    """Of a counter, what it is now."""
     error: ApiProblem | None = None
 
 

@@ -11,6 +11,8 @@ LEASES: Final = "OCTO_LEASES"
 LEASE_SUBJECTS: Final = "octo.lease.*"
 WORKERS: Final = "OCTO_WORKERS"
 WORKER_SUBJECTS: Final = "octo.worker.*"
+RATES: Final = "OCTO_RATES"
+RATE_SUBJECTS: Final = "octo.rate.*.*"
 FACTS: Final = "mostajs.>"
 
 
@@ -83,6 +85,11 @@ def leased(subject: str) -> ProjectName:
 def worker(name: str) -> str:
     """Where a worker says that it lives."""
     return f"octo.worker.{name}"
+
+
+def rate(key: str, second: int) -> str:
+    """Where it is counted how often a key is used in a second."""
+    return f"octo.rate.{key}.{second}"
 
 
 def replies(process: str) -> str:

@@ -60,6 +60,22 @@ def worker_stream(limits: StreamLimits) -> Config:
     return {**lease_stream(limits), "name": subjects.WORKERS, "subjects": [subjects.WORKER_SUBJECTS]}
 
 
+def rate_stream(limits: StreamLimits) -> Config:
+    """One number per key and second, which nobody asks for when the second is over. In memory: it is written often, and
+    a broker that restarts comes back in another second."""
+    return {
+        "name": subjects.RATES,
+        "subjects": [subjects.RATE_SUBJECTS],
+        "storage": "memory",
+        "num_replicas": limits.replicas,
+        "allow_msg_counter": True,
+        "max_msgs_per_subject": 1,
+        "max_age": 5 * _SECOND,
+        "duplicate_window": _SECOND,
+        "discard": "old",
+    }
+
+
 def project_streams(project: ProjectName, limits: StreamLimits) -> list[Config]:
     """The four streams of a project: commands, log, facts, dead letters.
 
@@ -138,9 +154,10 @@ async def ensure(client: Connection, config: Config) -> None:
 
 
 async def ensure_shared(client: Connection, limits: StreamLimits) -> None:
-    """What all projects share: who works, and who owns what."""
+    """What all projects share: who works, who owns what, and how often keys are used."""
     await ensure(client, lease_stream(limits))
     await ensure(client, worker_stream(limits))
+    await ensure(client, rate_stream(limits))
 
 
 async def ensure_project(client: Connection, project: ProjectName, limits: StreamLimits) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 import transports
 from commands import COMMANDS
 from jetstream.connection import Connection, connect
+from jetstream.counters import Counters
 from jetstream.endpoint import Endpoint
 from jetstream.owners import Owners
 from jetstream.topology import StreamLimits, ensure_shared
@@ -74,7 +75,8 @@ class Node:
         self.registry = Registry(around, files, self._projects, only, lambda: self.owns(SYSTEM_PROJECT))
         self._roster = self.registry.roster
         self.doors: list[HttpTransport] = find_doors(settings)
-        self.identity = Identity(settings, self._projects, system_of(files).schemas)
+        counters = Counters(client, StreamLimits(replicas=settings.nats_replicas))
+        self.identity = Identity(settings, self._projects, system_of(files).schemas, counters.add)
         self.gateway = Gateway(self._projects, COMMANDS, QUERIES, settings.command_timeout, gate=self.identity.gate)
         self._playground: Playground | None = None
         self._following: list[asyncio.Task[None]] = []

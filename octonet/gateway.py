@@ -11,6 +11,7 @@ from operator import attrgetter
 
 import msgspec
 
+from octonet.access.allowance import Allowance
 from octonet.access.gate import OPEN, Gate
 from octonet.access.principal import Caller, Visitor
 from octonet.draft import CommandDraft, Entropy
@@ -116,9 +117,13 @@ class Gateway:
         """Let somebody in. Raises `Unauthenticated`, `Unavailable`, `Exhausted`."""
         return await self._gate.admit(caller)
 
+    def allowances(self, visitor: Visitor) -> list[Allowance]:
+        """What the limits of a visitor's key leave to them; none where it has none."""
+        return self._gate.allowances(visitor.principal)
+
     async def enter(self, name: ProjectName, visitor: Visitor) -> Project:
         """The project of this name, for whoever may read there: its entities, its live facts. Raises `Denied`,
-        `TooOften`, `NotFound` with code UNKNOWN_PROJECT."""
+        `TooOften`, `TooFast`, `NotFound` with code UNKNOWN_PROJECT."""
         home = self._enter(name, visitor, Family.READ)
         if not self._gate.count(visitor):
             await self._gate.take(visitor)

@@ -11,6 +11,7 @@ from octonet.access.keys import Scheme
 from octonet.access.passwords import Passwords
 from octonet.access.permissions import PROJECTS
 from octonet.access.quota import Quota
+from octonet.access.rate import Add, Rate
 from octonet.access.sealing import derived, project_key
 from octonet.access.sessions import SessionTokens
 from octonet.access.system_facts import Listener
@@ -50,11 +51,13 @@ _LAST_USES = 1.0
 
 
 class Identity:
-    """Who may do what, in one process. `schemas` are the system project's."""
+    """Who may do what, in one process. `schemas` are the system project's; `add` counts uses of keys by seconds, for
+    all processes."""
 
-    def __init__(self, settings: Settings, projects: Projects, schemas: Schemas) -> None:
+    def __init__(self, settings: Settings, projects: Projects, schemas: Schemas, add: Add) -> None:
         self._settings = settings
         self._projects = projects
+        self._add = add
         self._key = project_key(DataDirectory(settings.data_dir).keys, SYSTEM_PROJECT)
         self._pepper, self._tickets = derived(self._key, "pepper"), Tickets(derived(self._key, "tickets"))
         self._sessions, self._passwords = SessionTokens(derived(self._key, "sessions")), Passwords()
@@ -70,7 +73,7 @@ class Identity:
             return
         store = UsageStore(SystemProject(gateway))
         usage = self.gate.usage = Usage(store.write, now)
-        self.gate.quota = Quota(store.take, now)
+        self.gate.quota, self.gate.rate = Quota(store.take, now), Rate(self._add, now)
         self._housekeeping = [asyncio.create_task(work) for work in (self._ring.run(), usage.run())]
 
     @property

@@ -6,9 +6,11 @@ from time import monotonic
 from typing import Final
 
 from octonet.access.acquaintances import Acquaintances
+from octonet.access.allowance import Allowance
 from octonet.access.key_ring import KeyRing
 from octonet.access.principal import INSIDER, Caller, Principal, Visitor
 from octonet.access.quota import Quota
+from octonet.access.rate import Rate
 from octonet.access.usage import Usage
 from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import Unauthenticated
@@ -22,6 +24,7 @@ class Gate:
         self._met = Acquaintances()
         self.usage: Usage | None = None
         self.quota: Quota | None = None
+        self.rate: Rate | None = None
 
     def known(self, credential: str, transport: str, address: str) -> Visitor | None:
         """Whoever showed the same key at the same door from the same place a moment ago; None for everybody else."""
@@ -51,16 +54,29 @@ class Gate:
         return self._welcome(principal, caller)
 
     def count(self, visitor: Visitor) -> bool:
-        """One more thing that somebody asks for; whether they may, as far as that is known without `take`."""
+        """One more thing that somebody asks for; whether they may, without `take`, as hardly anybody's key is
+        limited."""
         principal = visitor.principal
         if self.usage is not None and principal.key:
             self.usage.count(principal, visitor.actor.address)
-        return not principal.daily or self.quota is None or self.quota.spend(principal)
+        return not principal.limited
 
     async def take(self, visitor: Visitor) -> None:
-        """Find out whether they may. Raises `TooOften`, `Unavailable`."""
-        if self.quota is not None:
-            await self.quota.take(visitor.principal)
+        """Find out whether they may. Raises `TooFast`, `TooOften`, `Unavailable`."""
+        principal = visitor.principal
+        if principal.per_second and self.rate is not None:
+            await self.rate.use(principal)
+        if principal.daily and self.quota is not None and not self.quota.spend(principal):
+            await self.quota.take(principal)
+
+    def allowances(self, principal: Principal) -> list[Allowance]:
+        """What the limits of a key leave to it."""
+        found = []
+        if principal.daily and self.quota is not None:
+            found.append(self.quota.allowance(principal))
+        if principal.per_second and self.rate is not None:
+            found.append(self.rate.allowance(principal))
+        return found
 
     def _welcome(self, principal: Principal, caller: Caller) -> Visitor:
         who = caller.actor

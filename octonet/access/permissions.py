@@ -13,6 +13,7 @@ EVERYTHING: Final = "*"
 PROJECTS: Final = "projects"
 OPERATIONS: Final = "operations"
 TRANSPORTS: Final = "transports"
+_PER_SECOND: Final = "rateLimitPerSecond"
 _CORE: Final = (PROJECTS, OPERATIONS, TRANSPORTS)
 
 
@@ -22,6 +23,8 @@ class Permissions(msgspec.Struct, frozen=True):
     scopes: Mapping[str, frozenset[str]]
     daily: int = 0
     """Uses a day; 0: any number."""
+    per_second: int = 0
+    """Uses a second; 0: any number."""
 
     def grants(self, scope: str, value: str) -> bool:
         """Whether a value of a scope is granted."""
@@ -34,22 +37,23 @@ UNLIMITED: Final = Permissions({scope: frozenset((EVERYTHING,)) for scope in _CO
 
 def parse(value: object, path: str = "$.permissions") -> Permissions:
     """Read ``{"scopes": {"projects": ["shop"], "operations": ["read"], "transports": "*"}}``, or the older form with
-    the three core scopes at the top; ``rateLimit`` beside them is how often a day it may be used. Raises
-    `ValidationError` naming the place."""
+    the three core scopes at the top; ``rateLimit`` beside them is how often a day it may be used,
+    ``rateLimitPerSecond`` how often a second. Raises `ValidationError` naming the place."""
     if not isinstance(value, dict):
         raise validation(path, "expected an object of scopes")
     scopes = value.get("scopes", {name: value[name] for name in _CORE if name in value})
     if not isinstance(scopes, dict):
         raise validation(f"{path}.scopes", "expected an object of values by scope")
     granted = {name: _values(found, f"{path}.scopes.{name}") for name, found in scopes.items()}
-    return Permissions(granted, _limit(value.get("rateLimit"), f"{path}.rateLimit"))
+    return Permissions(granted, _limit(value, path, "rateLimit", "day"), _limit(value, path, _PER_SECOND, "second"))
 
 
-def _limit(found: object, path: str) -> int:
+def _limit(permissions: Mapping[str, object], path: str, name: str, window: str) -> int:
+    found = permissions.get(name)
     if found is None:
         return 0
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise validation(path, "expected a whole number of uses a day, from 1")
+        raise validation(f"{path}.{name}", f"expected a whole number of uses a {window}, from 1")
     return found
 
 

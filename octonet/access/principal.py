@@ -29,6 +29,7 @@ class Principal:
         "address",
         "expires",
         "key",
+        "limited",
         "permissions",
         "revoked",
         "until",
@@ -42,6 +43,8 @@ class Principal:
         self.account = account
         self.permissions = permissions
         self.expires = expires
+        self.limited = bool(permissions.daily or permissions.per_second)
+        """Whether there is anything to ask before each use."""
         self.revoked = False
         self.until = 0.0
         """Until when whoever shows the key again may be let in without another look, by `time.monotonic`."""
@@ -55,6 +58,11 @@ class Principal:
     def daily(self) -> int:
         """How often it may be used a day; 0: any number."""
         return self.permissions.daily
+
+    @property
+    def per_second(self) -> int:
+        """How often it may be used a second; 0: any number."""
+        return self.permissions.per_second
 
     def check(self, project: ProjectName, family: Family, transport: str) -> None:
         """Raises `Denied` naming the first scope that is not granted, `Unauthenticated` when the key was revoked

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
+from octonet.access.allowance import Allowance
 from octonet.access.principal import Principal
 from octonet.kernel.errors import Exhausted, OctonetError
 from octonet.kernel.instant import iso
@@ -44,6 +45,8 @@ class Quota:
         self._day = ""
         self._until = 0
         self._left: dict[str, int] = {}
+        self._known: dict[str, int] = {}
+        """All that was taken of a key's stock, as of this process's last portion."""
         self._taking: dict[str, asyncio.Lock] = {}
 
     def spend(self, principal: Principal) -> bool:
@@ -67,12 +70,22 @@ class Quota:
             granted = portion - max(taken - limit, 0)
             if day == self._day:
                 self._left[principal.key] = max(granted, 0)
+                self._known[principal.key] = taken
             if granted < 1:
                 # What is not there was not taken.
                 await self._take(principal.key, day, -portion)
                 raise TooOften(limit, (self._until - self._now()) // 1000 + 1)
             if not self.spend(principal):
                 raise TooOften(limit, 1)
+
+    def allowance(self, principal: Principal) -> Allowance:
+        """What is left of the day's limit, as far as this process knows."""
+        now = self._now()
+        if now >= self._until:
+            self._turn()
+        limit, key = principal.daily, principal.key
+        left = max(limit - self._known.get(key, 0), 0) + self._left.get(key, 0)
+        return Allowance("day", limit, _DAY // 1000, min(left, limit), (self._until - now) // 1000 + 1)
 
     async def close(self) -> None:
         """Give back what was not used."""
@@ -88,3 +101,4 @@ class Quota:
         now = self._now()
         self._day, self._until = iso(now)[:10], (now // _DAY + 1) * _DAY
         self._left.clear()
+        self._known.clear()

@@ -11,6 +11,7 @@ from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import NotFound, invalid
 from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName, is_private
 from octonet.transport import Incoming
+from transports.engine import limits
 
 _LONGEST = 128
 _TRACEPARENT = 55
@@ -49,7 +50,10 @@ def known(gateway: Gateway, incoming: Incoming, transport: str) -> Visitor | Non
     look at."""
     headers = incoming.headers
     if _TOLD.isdisjoint(headers):
-        return gateway.known(_shown(headers), transport, incoming.address)
+        found = gateway.known(_shown(headers), transport, incoming.address)
+        if found is not None and found.principal.limited:
+            limits.note(gateway, found)
+        return found
     # What is recorded of this one request is in no other.
     return None
 
@@ -59,7 +63,10 @@ async def visitor(gateway: Gateway, incoming: Incoming, transport: str, ticket: 
     if not ticket and (met := known(gateway, incoming, transport)) is not None:
         return met
     who = caller(incoming, transport, ticket)
-    return gateway.recognise(who) or await gateway.admit(who)
+    found = gateway.recognise(who) or await gateway.admit(who)
+    if found.principal.limited:
+        limits.note(gateway, found)
+    return found
 
 
 def _shown(headers: Mapping[str, str]) -> str:

@@ -18,7 +18,7 @@ from aiohttp.http_parser import RawRequestMessage
 from octonet.kernel.errors import OctonetError
 from octonet.kernel.ids import ProjectName
 from octonet.transport import Exchange, HttpDoor, Incoming, Reply, Stream
-from transports.engine import cors, health, render
+from transports.engine import cors, health, limits, render
 from transports.engine.front import Front, House
 from transports.engine.health import Health
 from transports.engine.mounts import Mounts
@@ -149,12 +149,14 @@ class HttpHost:
             reply = render.refusal(problem)
         except Exception as problem:  # the outermost place: its caller is told, and nothing else is disturbed
             reply = _incident(incoming.method, incoming.target, problem)
-        if incoming.shared:
-            return msgspec.structs.replace(reply, headers={**reply.headers, **incoming.shared})
+        told = limits.headers()
+        if told is not None or incoming.shared:
+            return msgspec.structs.replace(reply, headers={**reply.headers, **(told or {}), **incoming.shared})
         return reply
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """What a `Front` hands on: streams, and exchanges that are not plain."""
+        limits.forget()
         incoming = self._incoming(request)
         place = self._mounts.find(incoming.target.partition("?")[0])
         if place is None:

@@ -27,7 +27,8 @@ def test_any_scope_may_be_granted() -> None:
 
 def test_a_rate_limit_beside_the_scopes_is_no_scope() -> None:
     assert parse({"scopes": {"projects": ["a"]}, "rateLimit": 500}) == Permissions({"projects": frozenset(["a"])}, 500)
-    assert parse({"projects": ["a"]}).daily == 0
+    assert parse({"projects": ["a"], "rateLimitPerSecond": 9}) == Permissions({"projects": frozenset(["a"])}, 0, 9)
+    assert parse({"projects": ["a"]}).daily == parse({"projects": ["a"]}).per_second == 0
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,7 @@ def test_a_rate_limit_beside_the_scopes_is_no_scope() -> None:
         ({"operations": {"read": True}}, "$.permissions.scopes.operations"),
         ({"operations": ["read"], "rateLimit": 0}, "$.permissions.rateLimit"),
         ({"operations": ["read"], "rateLimit": "many"}, "$.permissions.rateLimit"),
+        ({"operations": ["read"], "rateLimitPerSecond": 0.5}, "$.permissions.rateLimitPerSecond"),
     ],
 )
 def test_what_is_neither_is_refused_by_path(given: object, path: str) -> None:
