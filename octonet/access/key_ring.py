@@ -18,6 +18,7 @@ from time import monotonic
 from typing import Final
 
 from octonet.access import keys, permissions
+from octonet.access.foreign_keys import ForeignKeys
 from octonet.access.principal import REVOKED, Principal
 from octonet.access.tickets import Tickets
 from octonet.access.wrong_keys import WrongKeys
@@ -65,6 +66,7 @@ class KeyRing:
         self._live: weakref.WeakSet[Principal] = weakref.WeakSet()
         """All that are in use anywhere, kept or not."""
         self._keys, self._accounts = schemas.entities["ApiKey"], schemas.entities["Account"]
+        self._foreign = ForeignKeys(source, self._keys)
         self._pepper = pepper
         self._now = now
         self._loop = asyncio.get_running_loop()
@@ -73,6 +75,8 @@ class KeyRing:
         self._wrong = WrongKeys()
         self._right: OrderedDict[str, None] = OrderedDict()
         """Public parts of keys that were right, however long ago."""
+        self._proven: OrderedDict[bytes, str] = OrderedDict()
+        """The slow hash that a key was verified against: while that stands in its row, once is enough."""
         self._pending: dict[bytes, asyncio.Future[Principal | None]] = {}
         self._heard: OrderedDict[tuple[str, str], int] = OrderedDict()
         """Entity and id → the version that a fact told of, of rows that are there."""
@@ -97,11 +101,8 @@ class KeyRing:
     async def verify(self, text: str) -> Principal:
         """The key's principal. Raises `Unauthenticated`; `Unavailable` while the system project cannot be read;
         `Overwhelmed` when too many verifications wait already."""
-        known = keys.read(text)
-        if known is None:
-            raise Unauthenticated(REVOKED)
-        mark = self._mark(text)
-        principal = await self._shared(known, mark)
+        known = keys.read(text) or await self._foreign.find(text)
+        principal = None if known is None else await self._shared(known, self._mark(text))
         if principal is None:
             raise Unauthenticated(REVOKED)
         return principal
@@ -119,6 +120,8 @@ class KeyRing:
         if entity not in ("ApiKey", "Account"):
             return
         self._changes += 1
+        if entity == "ApiKey":
+            self._foreign.hear(id)
         self._heard.pop((entity, id), None)
         if version:
             self._heard[entity, id] = version
@@ -134,10 +137,12 @@ class KeyRing:
 
     def trust(self) -> None:
         """Facts are heard from now on."""
+        self._foreign.forget()
         self._trusting = True
 
     def distrust(self) -> None:
         """Facts are not heard any more: nothing that is known can be relied upon."""
+        self._foreign.forget()
         self._trusting = False
         self._changes += 1
         self._kept.clear()
@@ -239,13 +244,21 @@ class KeyRing:
     async def _is_verified(self, text: str, stored: str) -> bool:
         if not keys.is_slow(stored):
             return keys.verify(text, stored, self._pepper)
+        mark = self._mark(text)
+        if self._proven.get(mark) == stored:
+            return True
         if self._waiting_slow >= _MOST_SLOW:
             raise Overwhelmed
         self._waiting_slow += 1
         try:
-            return await self._loop.run_in_executor(self._slow, keys.verify, text, stored, self._pepper)
+            right = await self._loop.run_in_executor(self._slow, keys.verify, text, stored, self._pepper)
         finally:
             self._waiting_slow -= 1
+        if right:
+            self._proven[mark] = stored
+            if len(self._proven) > _MOST:
+                self._proven.popitem(last=False)
+        return right
 
     def _mark(self, text: str) -> bytes:
         return blake2b(text.encode("utf-8", "surrogateescape"), key=self._secret, digest_size=16).digest()

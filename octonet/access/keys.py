@@ -4,6 +4,9 @@ A key is ``sk_live_`` or ``sk_test_``, a public part to look it up by, a secret 
 checksum: one that was mistyped is refused without a look at any database. What is stored of a key is its public part
 and a verifier, which names its scheme: ``hmac-sha256$…`` for keys made here, which cannot be guessed and so need no
 slow hash, or bcrypt's own ``$2b$…``, for keys that were brought along or where a tenant's policy wants it.
+
+Keys that were brought along from a predecessor have its shapes: ``sk_live_…``, ``sk_test_…`` or ``msk_…``, of other
+lengths and without our checksum. They are looked up by their first 12 to 16 characters, as many as are known of them.
 """
 
 from __future__ import annotations
@@ -28,6 +31,12 @@ _LONGEST: Final = 72
 """What bcrypt looks at."""
 _HMAC: Final = "hmac-sha256$"
 _BCRYPT: Final = ("$2a$", "$2b$", "$2y$")
+
+
+_FOREIGN: Final = ("sk_live_", "sk_test_", "msk_live_", "msk_test_")
+_FOREIGN_LENGTHS: Final = range(24, 257)
+FOREIGN_LOOKUP: Final = range(12, 17)
+"""How many characters of a key that was brought along may be public."""
 
 
 class Environment(StrEnum):
@@ -66,6 +75,21 @@ def read(text: str) -> KeyText | None:
     return KeyText(text, _prefix(text)) if checksum == _checksum(body) else None
 
 
+def is_foreign(text: str) -> bool:
+    """Whether this can be a key that was brought along."""
+    return len(text) in _FOREIGN_LENGTHS and _has_foreign_shape(text)
+
+
+def is_foreign_part(text: str) -> bool:
+    """Whether this can be the public part of a key that was brought along."""
+    return len(text) in FOREIGN_LOOKUP and _has_foreign_shape(text)
+
+
+def foreign_parts(text: str) -> list[str]:
+    """What the public part of a key that was brought along may be, the longest first."""
+    return [text[:length] for length in reversed(FOREIGN_LOOKUP)]
+
+
 def verifier(text: str, pepper: bytes, scheme: Scheme) -> str:
     """What is stored of a key. bcrypt takes a tenth of a second and more."""
     if scheme is Scheme.BCRYPT:
@@ -93,6 +117,10 @@ def verify(text: str, stored: str, pepper: bytes) -> bool:
         return bcrypt.checkpw(text.encode()[:_LONGEST], stored.encode())
     except ValueError:
         return False
+
+
+def _has_foreign_shape(text: str) -> bool:
+    return text.startswith(_FOREIGN) and text.isascii() and text.replace("-", "_").isidentifier()
 
 
 def _prefix(text: str) -> str:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import sys
+
+from tqdm import tqdm
 
 from octonet.access.keys import Environment
 from octonet.access.permissions import EVERYTHING
 from octonet.access.principal import Visitor
 from octonet.admin.api_keys import ApiKeys, Wish
+from octonet.admin.key_import import KeyImport
+from octonet.admin.system import SystemProject
+from octonet.kernel.errors import Invalid, ValidationError
 from octonet.kernel.operation import Raw
+
+_SOON = 1.0
+"""Seconds after which it is worth showing how far an import has come."""
 
 
 async def issue(api_keys: ApiKeys, by: Visitor, arguments: argparse.Namespace) -> None:
@@ -30,6 +39,20 @@ async def revoke(api_keys: ApiKeys, by: Visitor, arguments: argparse.Namespace) 
     """End a key."""
     row = await api_keys.revoke(by, arguments.key)
     print(f"{row['prefix']} ({row['label']}) is revoked")
+
+
+async def bring(system: SystemProject, by: Visitor, arguments: argparse.Namespace) -> int:
+    """Import the keys of a file; the exit code."""
+    text: bytes = arguments.file.read_bytes()
+    with tqdm(unit="key", desc="keys", disable=arguments.quiet, delay=_SOON) as bar:
+        try:
+            done = await KeyImport(system, by, bar).run(text)
+        except ValidationError as problem:
+            for fault in problem.faults:
+                print(f"  {fault.path}: {fault.message}", file=sys.stderr)
+            raise Invalid(f"nothing was imported from {arguments.file}: {problem.message}") from None
+    print(f"{done.created} imported, {done.present} were there already")
+    return 0
 
 
 def _values(text: str) -> Raw:

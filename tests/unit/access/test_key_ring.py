@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from pathlib import Path
 
+import bcrypt
 import pytest
 
 from octonet.access import keys
@@ -17,7 +18,7 @@ from octonet.kernel.filter import Options
 from octonet.kernel.ids import EntityId, Row
 from octonet.kernel.schema import EntitySchema
 from octonet.kernel.schema_parse import parse
-from octonet.kernel.storage import Stored
+from octonet.kernel.storage import Page, Stored
 
 SCHEMAS = parse((Path(__file__).parents[3] / "octonet" / "access" / "system.json").read_bytes())
 PEPPER = b"pepper"
@@ -29,6 +30,7 @@ class Table:
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], Stored] = {}
         self.asked = 0
+        self.selected = 0
         self.away = False
         self.during: asyncio.Event | None = None
 
@@ -40,6 +42,10 @@ class Table:
         if self.during is not None:
             await self.during.wait()
         return found
+
+    async def select(self, schema: EntitySchema, page: Page) -> list[Row]:
+        self.selected += 1
+        return [{"id": id} for (_, id), row in sorted(self.rows.items()) if row.state.get("imported")]
 
     def put(self, entity: str, id: str, version: int, **state: object) -> None:
         row: Row = dict(state)  # type: ignore[arg-type]
@@ -62,7 +68,9 @@ class World:
         return made.text
 
     def change(self, text: str, version: int, **more: object) -> None:
-        id = text[:20]
+        self.change_id(text[:20], version, **more)
+
+    def change_id(self, id: str, version: int, **more: object) -> None:
         before = self.table.rows["ApiKey", id]
         self.table.put("ApiKey", id, version, **{**before.state, **more})
 
@@ -241,6 +249,71 @@ async def test_whose_look_up_failed_holds_up_nobody_who_shows_the_same_key(world
     world.table.during.set()
     found = await asyncio.gather(*verifying, return_exceptions=True)
     assert [type(one) for one in found[1:]] == [StorageUnavailable] * 2
+
+
+def _bring(world: World, text: str, length: int, version: int = 1, **more: object) -> None:
+    state = {"enabled": True, "expiresAt": None, "account": None, "permissions": {"projects": ["shop"]}, **more}
+    hashed = bcrypt.hashpw(text.encode(), bcrypt.gensalt(4)).decode()
+    world.table.put("ApiKey", text[:length], version, verifier=hashed, imported=True, **state)
+
+
+@pytest.mark.parametrize("length", [12, 13, 16])
+@pytest.mark.parametrize("text", ["sk_live_" + "a1B2" * 6, "sk_test_" + "x" * 56, "msk_live_Zm9v-YmFy_" + "q" * 14])
+async def test_a_key_that_was_brought_along_comes_in(world: World, text: str, length: int) -> None:
+    _bring(world, text, length)
+    found = await world.ring.verify(text)
+    assert (found.key, world.ring.find(text)) == (text[:length], found)
+    with pytest.raises(Unauthenticated):
+        await world.ring.verify(text[:-1] + "!")
+    with pytest.raises(Unauthenticated):
+        await world.ring.verify(text + "1")
+
+
+async def test_a_foreign_shape_costs_no_look_unless_a_key_begins_like_it(world: World) -> None:
+    for number in range(50):
+        with pytest.raises(Unauthenticated):
+            await world.ring.verify(f"sk_live_{number:032}")
+    assert (world.table.asked, world.table.selected) == (0, 1)
+    text = "sk_live_" + "b" * 32
+    _bring(world, text, 16)
+    world.ring.hear("ApiKey", text[:16], 1)
+    await world.ring.verify(text)
+    assert (world.table.asked, world.table.selected) == (1, 1)
+
+
+async def test_what_was_imported_while_no_facts_were_heard_is_found_afterwards(world: World) -> None:
+    text = "sk_live_" + "c" * 32
+    with pytest.raises(Unauthenticated):
+        await world.ring.verify(text)
+    world.ring.distrust()
+    _bring(world, text, 12)
+    world.ring.trust()
+    assert (await world.ring.verify(text)).key == text[:12]
+
+
+async def test_a_slow_hash_is_computed_once_while_it_stands_in_its_row(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, computed = "sk_live_" + "d" * 32, 0
+    _bring(world, text, 16)
+
+    def counting(*given: object) -> bool:
+        nonlocal computed
+        computed += 1
+        return verify(*given)  # type: ignore[arg-type]
+
+    verify = keys.verify
+    monkeypatch.setattr(keys, "verify", counting)
+    for version in (1, 2):
+        await world.ring.verify(text)
+        world.ring.hear("ApiKey", text[:16], version)
+        world.change_id(text[:16], 2, label="renamed")
+    assert computed == 1
+    world.change_id(text[:16], 3, verifier=bcrypt.hashpw(b"another", bcrypt.gensalt(4)).decode())
+    world.ring.hear("ApiKey", text[:16], 3)
+    with pytest.raises(Unauthenticated):
+        await world.ring.verify(text)
+    assert computed == 2
 
 
 async def test_a_ticket_stands_for_its_key_for_a_while(world: World) -> None:
