@@ -7,6 +7,7 @@ takes: Python compares texts only where their hashes are the same, 64 bits made 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from itertools import islice
 from time import monotonic
 from typing import Final, TypeAlias
@@ -25,7 +26,7 @@ class Acquaintances:
     """Only who was verified is ever in it, so that no flood of wrong keys can push anybody out."""
 
     def __init__(self) -> None:
-        self._met: dict[Shown, Visitor] = {}
+        self._met: OrderedDict[Shown, Visitor] = OrderedDict()
         self.find = self._met.get
         """The visitor, whose principal says whether that still counts; None for strangers."""
 

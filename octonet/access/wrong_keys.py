@@ -5,6 +5,7 @@ They are kept apart from those that are right, so that a flood of wrong keys for
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from time import monotonic
 from typing import Final
 
@@ -17,7 +18,8 @@ class WrongKeys:
     """By their marks."""
 
     def __init__(self) -> None:
-        self._until: dict[bytes, float] = {}
+        # Not a dict: to find its oldest entry takes the longer, the more were taken from its front.
+        self._until: OrderedDict[bytes, float] = OrderedDict()
 
     def __contains__(self, mark: bytes) -> bool:
         return self._until.get(mark, 0.0) > monotonic()
@@ -27,7 +29,7 @@ class WrongKeys:
         self._until.pop(mark, None)
         self._until[mark] = monotonic() + _KEPT
         if len(self._until) > _MOST:
-            del self._until[next(iter(self._until))]
+            self._until.popitem(last=False)
 
     def clear(self) -> None:
         """Something changed: any of them may be right now."""
