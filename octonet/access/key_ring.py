@@ -17,6 +17,8 @@ from hashlib import blake2b
 from time import monotonic
 from typing import Final
 
+import msgspec
+
 from octonet.access import keys, permissions
 from octonet.access.foreign_keys import ForeignKeys
 from octonet.access.principal import REVOKED, Principal
@@ -43,6 +45,13 @@ _PAUSE: Final = 0.01
 """Seconds between two looks at a row whose newest change was heard of and is not readable yet."""
 
 
+class _Versions(msgspec.Struct, frozen=True):
+    """Of the rows that a principal was read from."""
+
+    key: int
+    account: int
+
+
 class Overwhelmed(Exhausted):
     """Too many keys are being verified at the moment: try again."""
 
@@ -63,8 +72,8 @@ class KeyRing:
     ) -> None:
         self._source = source
         self._tickets = tickets
-        self._live: weakref.WeakSet[Principal] = weakref.WeakSet()
-        """All that are in use anywhere, kept or not."""
+        self._live: weakref.WeakKeyDictionary[Principal, _Versions] = weakref.WeakKeyDictionary()
+        """All that are in use anywhere, kept or not, and what each rests on."""
         self._keys, self._accounts = schemas.entities["ApiKey"], schemas.entities["Account"]
         self._foreign = ForeignKeys(source, self._keys)
         self._pepper = pepper
@@ -127,8 +136,10 @@ class KeyRing:
             self._heard[entity, id] = version
             if len(self._heard) > _MOST:
                 self._heard.popitem(last=False)
-        for principal in list(self._live):
-            if id == (principal.key if entity == "ApiKey" else principal.account):
+        for principal, read in list(self._live.items()):
+            of, seen = (principal.key, read.key) if entity == "ApiKey" else (principal.account, read.account)
+            # Whoever read the row faster than the fact about it came has nothing to learn.
+            if id == of and (not version or version > seen):
                 principal.revoke()
         for mark, principal in list(self._kept.items()):
             if principal.revoked:
@@ -192,10 +203,7 @@ class KeyRing:
             changes = self._changes
             principal = await self._looked_up(prefix, text)
             if changes == self._changes:
-                break
-        if principal is not None:
-            self._live.add(principal)
-        return principal
+                return principal
 
     def _keep(self, mark: bytes, principal: Principal | None) -> Principal | None:
         """Know it by heart; one that was known before and says the same stays the one it was."""
@@ -216,20 +224,25 @@ class KeyRing:
 
     async def _looked_up(self, prefix: str, text: str) -> Principal | None:
         """`text` empty: that the key was shown is known already."""
-        row = await self._row("ApiKey", prefix)
-        if row is None or not row["enabled"] or (text and not await self._is_verified(text, str(row["verifier"]))):
+        found = await self._row("ApiKey", prefix)
+        if found is None:
+            return None
+        row = found.state
+        if not row["enabled"] or (text and not await self._is_verified(text, str(row["verifier"]))):
             return None
         expires = 0 if row["expiresAt"] is None else milliseconds(str(row["expiresAt"]))
         if expires and expires <= self._now():
             return None
-        account = row["account"]
-        if account is not None:
-            found = await self._row("Account", str(account))
-            if found is None or found["status"] != "active":
+        holder = None
+        if row["account"] is not None:
+            holder = await self._row("Account", str(row["account"]))
+            if holder is None or holder.state["status"] != "active":
                 return None
-        return Principal(prefix, str(account or ""), _granted(row), expires)
+        principal = Principal(prefix, str(row["account"] or ""), _granted(row), expires)
+        self._live[principal] = _Versions(found.version, 0 if holder is None else holder.version)
+        return principal
 
-    async def _row(self, entity: str, id: str) -> Row | None:
+    async def _row(self, entity: str, id: str) -> Stored | None:
         """The row, not older than the last fact about it that was heard: the log tells of a change a moment before its
         rows can be read."""
         schema = self._keys if entity == "ApiKey" else self._accounts
@@ -237,7 +250,7 @@ class KeyRing:
             found: Stored | None = await self._source().get(schema, EntityId(id), Options())
             wanted = self._heard.get((entity, id), 0)
             if (0 if found is None else found.version) >= wanted:
-                return None if found is None else found.state
+                return found
             await asyncio.sleep(_PAUSE)
         raise Unavailable("API key validation unavailable: what is known of this key is not up to date")
 

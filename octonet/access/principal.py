@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -90,7 +91,10 @@ class Principal:
         return not self.revoked and mine == (other.key, other.account, other.permissions, other.expires)
 
     def watch(self, ended: Callable[[], None]) -> Callable[[], None]:
-        """Be told, once, when the key is revoked; returns how to stop listening."""
+        """Be told, once, when the key is revoked; returns how to stop listening. One that was revoked since it was let
+        in is told of on the next turn of the loop, when whoever listens has begun."""
+        if self.revoked:
+            asyncio.get_running_loop().call_soon(ended)
         self._watchers.add(ended)
         return lambda: self._watchers.discard(ended)
 
