@@ -18,7 +18,8 @@ from octonet.kernel.instant import milliseconds
 from octonet.kernel.log import Batch, Stream
 from octonet.kernel.position import Positions
 from octonet.kernel.storage import DatabaseOptions, Strategy
-from octonet.project_files import choose, load_projects
+from octonet.project_files import choose
+from octonet.stored_projects import known_projects
 from projections.engine.fold import Fold
 
 
@@ -35,7 +36,7 @@ async def replay(
 ) -> Replayed:
     """Fold from the target's checkpoint to the end, or to `until` (a position token or an ISO-8601 time). Without a
     `dialect` the scheme of the uri tells it, or else it is the project's own."""
-    projects = load_projects(settings)
+    projects = await known_projects(settings)
     found = choose(projects, project)[0]
     name, schemas = found.name, found.schemas
     dialect = dialect or _dialect_of(uri) or found.dialect

@@ -3,19 +3,23 @@ before one."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from octonet import dialects
 from octonet.access.sealing import AesSealer, derived, project_key
 from octonet.admin.project_rows import ENTITY, ProjectRows, wanted
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
-from octonet.kernel.errors import Conflict
+from octonet.kernel.errors import Conflict, StorageUnavailable
 from octonet.kernel.filter import EVERYTHING, Options
 from octonet.kernel.ids import SYSTEM_PROJECT
 from octonet.kernel.storage import DatabaseOptions, Page, Strategy
-from octonet.project_files import system_of
+from octonet.project_files import load_projects, system_of
 from octonet.projects_tree import ProjectSettings
+
+log = logging.getLogger("octonet")
 
 _MOST = 1_000_000
 
@@ -30,6 +34,9 @@ async def stored_projects(settings: Settings, files: Sequence[ProjectSettings]) 
     """The projects of the files, as they were changed at run time, and those that were added; just those of the files
     where there are no rows yet. Raises `StorageUnavailable`."""
     system = system_of(files)
+    if system.dialect == "sqlite" and not Path(system.uri.removeprefix("sqlite:///")).exists():
+        # To look would be to make it.
+        return list(files)
     database = await dialects.find(system.dialect).open(
         system.uri, system.schemas, DatabaseOptions(table_prefix=system.table_prefix)
     )
@@ -42,3 +49,13 @@ async def stored_projects(settings: Settings, files: Sequence[ProjectSettings]) 
         return list(files)
     finally:
         await database.close()
+
+
+async def known_projects(settings: Settings) -> list[ProjectSettings]:
+    """All projects; as far as files tell where the system project cannot be read."""
+    files = load_projects(settings)
+    try:
+        return await stored_projects(settings, files)
+    except StorageUnavailable as problem:
+        log.warning("what was changed at run time is not known: %s", problem)
+        return files

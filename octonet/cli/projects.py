@@ -49,10 +49,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: a
 
 def run(settings: Settings, arguments: argparse.Namespace) -> int:
     """Do it."""
-    from octonet.project_files import load_projects  # noqa: PLC0415  # heavy
-    from octonet.stored_projects import stored_projects  # noqa: PLC0415
+    from octonet.stored_projects import known_projects  # noqa: PLC0415  # heavy
 
-    found = asyncio.run(stored_projects(settings, load_projects(settings)))
+    found = asyncio.run(known_projects(settings))
     public = sorted((project for project in found if not is_private(project.name)), key=lambda project: project.name)
     if arguments.what == "list":
         _list(public)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +246,23 @@ async def test_an_exported_tree_serves_the_same_elsewhere(tmp_path: Path) -> Non
         client = Client(session, elsewhere)
         assert (await client.ask("GET", "/api/projects/export"))[1] == told
     assert elsewhere.stop() == 0
+
+
+async def test_a_project_that_came_at_run_time_is_replayed_through_its_schemas(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", SHOP) as server:
+        async with aiohttp.ClientSession() as session:
+            client = Client(session, server)
+            assert (await client.ask("POST", "/api/projects", {"name": "crm", "schemas": [NOTE]}))[0] == 201
+            assert (await client.ask("POST", "/crm/api/v1/notes", {"text": "before"}))[0] == 201
+            assert (await client.ask("PUT", "/api/projects/crm", {"schemas": [PINNED]}))[0] == 200
+            wish = {"text": "after", "pinned": True}
+            assert (await client.ask("POST", "/crm/api/v1/notes", wish))[0] == 201
+            copy = tmp_path / "copy.db"
+            replaying = server.launch("replay", "--project", "crm", "--to", f"sqlite:///{copy}", "--quiet")
+            assert await asyncio.to_thread(replaying.reap) == 0
+    rows: list[list[Any]] = []
+    for path in (tmp_path / "data" / "crm.db", copy):
+        with closing(sqlite3.connect(path)) as database:
+            rows.append(database.execute("SELECT id, text, pinned, _version FROM notes ORDER BY id").fetchall())
+    assert rows[0] == rows[1]
+    assert [row[1:3] for row in rows[0]] == [("before", None), ("after", 1)]

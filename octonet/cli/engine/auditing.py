@@ -25,8 +25,9 @@ from octonet.kernel.integrity import Vouched, walk
 from octonet.kernel.log import Batch, Decision, LogGap
 from octonet.kernel.position import Position
 from octonet.kernel.storage import Strategy
-from octonet.project_files import choose, load_projects
+from octonet.project_files import choose
 from octonet.storage import open_database
+from octonet.stored_projects import known_projects
 from octonet.surroundings import notary
 
 _encode = msgspec.json.Encoder().encode
@@ -128,7 +129,7 @@ def _signed(settings: Settings, arguments: argparse.Namespace, project: ProjectN
 async def _folded(settings: Settings, project: ProjectName) -> list[Vouched]:
     """How far the project's own database has come; nothing while it cannot be read."""
     try:
-        [specified] = choose(load_projects(settings), project)
+        [specified] = choose(await known_projects(settings), project)
         database = await open_database(settings, specified, Strategy.NONE)
     except OctonetError as problem:
         print(f"the log is not held against the database: {problem.message}", file=sys.stderr)
