@@ -46,6 +46,7 @@ RESERVED: Final = frozenset(
     }
 )
 """Names that stand for doors at the start of a path."""
+_PREFIX: Final = re.compile(r"[A-Za-z0-9_]{0,32}")
 _MOST_CONNECTIONS: Final = 1000
 
 ReadSchemas: TypeAlias = Callable[[str], Schemas]
@@ -171,7 +172,7 @@ class _Reader:
             uri,
             self._strategy(),
             self._pool("max", 4),
-            self._text("tablePrefix", ""),
+            self._prefix(),
             self._flag("showSql"),
             self._pool("min", 0),
             self._text("description", ""),
@@ -239,6 +240,12 @@ class _Reader:
             if not problem.faults:
                 self._faults.add(path, problem.message)
             return Schemas({})
+
+    def _prefix(self) -> str:
+        text = self._text("tablePrefix", "")
+        if not _PREFIX.fullmatch(text):
+            self._faults.add(f"{self._path}.tablePrefix", "has 32 letters, digits and underscores at most")
+        return text
 
     def _text(self, member: str, default: str) -> str:
         value = self._member(member, default)

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from octonet.kernel.errors import NotFound, invalid
+from octonet.kernel.members import check_unique
 from octonet.transport import Incoming, Reply
 
 T = TypeVar("T")
@@ -28,7 +29,9 @@ def only(incoming: Incoming, *methods: str) -> None:
 def body(incoming: Incoming, kind: type[T]) -> T:
     """The JSON body as `kind`. Raises `Invalid` naming the place."""
     try:
-        return msgspec.json.decode(incoming.body, type=kind)
+        found = msgspec.json.decode(incoming.body, type=kind)
+        check_unique(incoming.body, msgspec.json.decode(incoming.body))
+        return found
     except msgspec.ValidationError as problem:
         message, _, path = str(problem).partition(" - at `")
         raise invalid(path.rstrip("`") or "$", message, code="VALIDATION_ERROR") from None

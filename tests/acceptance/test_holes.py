@@ -1,4 +1,16 @@
-"""The holes of the predecessor, tried one by one: what once let somebody in lets nobody in."""
+"""The holes of the predecessor, tried one by one: what once let somebody in lets nobody in.
+
+Their numbers (reference, section 7.1), and what tries each:
+1, 2 (files that are run): `test_schemas_at_run_time.py`, and here
+3, 17-21 (doors without a gate): `test_gate.py` of the conformance suite, for every door there is, and here
+4-8, 10, 12 (administration), 22-24 (what decides who may do what), 27 (credentials everybody knows): here
+9, 11, 35 (paths, addresses and members of projects): `test_projects_at_run_time.py`, and here
+13-16 (injection): `test_bad_input.py`, and here
+25, 26, 37 (keys and passwords in clear): `test_canary.py`, `test_login.py`, and here
+28-30 (browsers): `test_login.py`, the browser's tests of `/try`, and here
+31 (the sandbox): `test_sandbox.py`; 32 (tenants): `test_tenancy.py`; 33 (facts with secrets): `test_canary.py`
+34 (who sees what there is): `test_sandbox.py`; 36 (comparing tokens): `test_login.py`, the unit tests of keys
+"""
 
 from __future__ import annotations
 
@@ -177,3 +189,58 @@ async def test_keys_are_neither_logged_nor_shown_again(server: Server, reader: s
         await _ask(server, "GET", "/nowhere", None, key)
         assert key not in server.log()
         assert key[20:] not in server.log()
+
+
+@pytest.fixture(scope="module")
+def chief(server: Server) -> str:
+    return _issue(server, "--projects", "*", "--operations", "read,write,admin")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "outcome"),
+    [
+        # What was a hole even for those who may administer: it is not there, or refused by name.
+        ("POST", "/api/config-tree", {"key": "projects.__proto__.x", "value": "1"}, {405}),
+        ("POST", "/api/import-config", {"env": {"PATH": "/\nX=1"}}, {404}),
+        ("POST", "/api/scan-schemas", {"path": "/etc"}, {404}),
+        ("POST", "/api/generate-schemas", {"path": "/etc"}, {404}),
+        ("POST", "/api/create-database", {"name": 'x"; DROP TABLE users; --'}, {404}),
+        ("POST", "/api/restart", {}, {404}),
+        ("GET", "/api/live-log", None, {404}),
+        ("PUT", "/api/projects/default", {"__proto__": {"x": 1}}, {422}),
+        ("PUT", "/api/projects/default", {"constructor": {"x": 1}}, {422}),
+        ("PUT", "/api/projects/default", {"tablePrefix": 'x"; DROP TABLE users; --'}, {422}),
+        ("PUT", "/api/projects/..%2f..%2fetc", {"description": "x"}, {404}),
+        ("PUT", "/api/projects/_system", {"description": "x"}, {404}),
+        ("DELETE", "/api/projects/_system?deleteDb=true", None, {404}),
+        ("POST", "/api/change-dialect", {"dialect": "sqlite", "uri": "sqlite:///_system.db"}, {422}),
+        ("POST", "/api/change-dialect", {"dialect": "postgres", "uri": "postgresql://localhost/x"}, {422}),
+        ("POST", "/api/test-connection", {"dialect": "postgres", "uri": "postgresql://169.254.169.254/x"}, {422}),
+        ("POST", "/api/test-connection", {"dialect": "sqlite", "uri": "sqlite:////etc/passwd"}, {422}),
+        ("POST", "/_system/api/apply-schema", {"schemas": []}, {404}),
+    ],
+)
+async def test_not_even_an_administrator_gets_in_there(
+    server: Server, chief: str, method: str, path: str, body: Any, outcome: set[int]
+) -> None:
+    assert (await _ask(server, method, path, body, chief))[0] in outcome
+
+
+async def test_the_system_project_is_named_by_no_header(server: Server, chief: str) -> None:
+    for path in ("/api/v1/ApiKey", "/api/schemas-config", "/api/test-connection"):
+        status, _, _ = await _ask(server, "GET", path, None, chief, **{"X-Project": "_system"})
+        assert status == 404
+
+
+async def test_credentials_that_everybody_knows_open_nothing(server: Server) -> None:
+    for password in ("admin123", "admin", ""):
+        wish = {"email": "admin@amia.fr", "password": password}
+        assert (await _ask(server, "POST", "/api/auth/login", wish))[0] in (400, 401, 422)
+
+
+async def test_two_members_of_one_name_are_refused(server: Server, writer: str) -> None:
+    headers = {"X-API-Key": writer, "Content-Type": "application/json"}
+    async with aiohttp.ClientSession(server.url, headers=headers) as session:
+        twice = b'{"email": "a@x.org", "email": "b@x.org"}'
+        async with session.post("/api/v1/User", data=twice) as reply:
+            assert (reply.status, (await reply.json())["error"]["code"]) == (400, "DUPLICATE_MEMBER")

@@ -12,6 +12,7 @@ import msgspec
 
 from octonet.kernel.errors import Invalid, invalid
 from octonet.kernel.faults import step
+from octonet.kernel.members import check_unique
 from octonet.kernel.operation import Operation, Raw, Request
 from octonet.transport import Incoming
 from transports.engine.render import Refused
@@ -49,13 +50,15 @@ _PLAIN = MappingProxyType(
 
 
 def json_text(text: str | bytes, path: str = "$") -> Raw:
-    """Decode JSON. Raises `Invalid` with code PARSE_ERROR naming the place."""
+    """Decode JSON. Raises `Invalid` with code PARSE_ERROR or DUPLICATE_MEMBER naming the place."""
     try:
-        return _decode(text)
+        found: Raw = _decode(text)
     except (msgspec.DecodeError, UnicodeError) as problem:
         raise invalid(path, f"is not JSON: {problem}", code=_PARSE_ERROR) from None
     except RecursionError:
         raise invalid(path, "is nested too deeply", code=_PARSE_ERROR) from None
+    check_unique(text, found, path)
+    return found
 
 
 def body(incoming: Incoming) -> Raw:
