@@ -17,6 +17,7 @@ from benchmarks.fanout import CLIENTS, CREATES, FanOut, fan_out
 from benchmarks.hanging import hanging
 from benchmarks.keys import cost_of_keys
 from benchmarks.load import ROWS, SCENARIOS, Figures, fill, run
+from benchmarks.revocation import revocation
 from benchmarks.startup import parts
 from benchmarks.takeover import takeover
 
@@ -34,7 +35,7 @@ def main() -> None:
     """Everything, once."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two-second runs")
-    parser.add_argument("--only", choices=SCENARIOS, help="one scenario, no fan-out")
+    parser.add_argument("--only", choices=(*SCENARIOS, *PARTS), help="one scenario or part, nothing is written")
     chosen = parser.parse_args()
     lines: list[str] = []
 
@@ -50,6 +51,9 @@ def main() -> None:
 
 def measure(directory: Path, say: Callable[[str], None], seconds: int, only: str | None) -> None:
     """Start the servers, load them in turn, say what came out."""
+    if only in PARTS:
+        PARTS[only](directory, say, seconds)
+        return
     say("# Benchmarks")
     say("")
     say(
@@ -76,12 +80,8 @@ def measure(directory: Path, say: Callable[[str], None], seconds: int, only: str
         for server in servers:
             server.stop()
     if only is None:
-        deployments(directory, say, seconds)
-        cost_of_keys(directory, say, seconds)
-        takeover(directory, say)
-        hanging(directory, say, 12 * seconds)
-        _fan_out(directory, say)
-        _startup(directory, say)
+        for part in PARTS.values():
+            part(directory, say, seconds)
 
 
 def _row(
@@ -158,6 +158,18 @@ def _fill_direct(path: Path) -> None:
             [(f"i{number:05}",) for number in range(ROWS)],
         )
     database.close()
+
+
+PARTS: dict[str, Callable[[Path, Callable[[str], None], int], None]] = {
+    "deployments": deployments,
+    "keys": cost_of_keys,
+    "revocation": lambda directory, say, seconds: revocation(directory / "revocation", say),
+    "takeover": lambda directory, say, seconds: takeover(directory, say),
+    "hanging": lambda directory, say, seconds: hanging(directory, say, 12 * seconds),
+    "fan-out": lambda directory, say, seconds: _fan_out(directory, say),
+    "start": lambda directory, say, seconds: _startup(directory, say),
+}
+"""What is measured beside the scenarios."""
 
 
 if __name__ == "__main__":
