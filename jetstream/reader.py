@@ -18,7 +18,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from jetstream import headers
-from jetstream.api import ApiError, call
+from jetstream.api import ApiError, Config, call
 from jetstream.connection import Connection, command
 from octonet.kernel.errors import Unavailable
 from octonet.kernel.log import LogGap, Recorded
@@ -83,11 +83,11 @@ class StreamReader:
         """See `kernel.log.Stream.read`."""
         position = after
         while until is None or position < until:
-            tail = _Tail(self._client, self._stream, position)
+            tail = _Tail(self._client, self._stream, position, until)
             try:
                 await tail.open()
                 while until is None or position < until:
-                    batch = await tail.take(until)
+                    batch = await tail.take()
                     position = batch[-1].sequence
                     yield batch
             except (_Silent, Unavailable, NatsError) as problem:
@@ -96,9 +96,9 @@ class StreamReader:
             finally:
                 await tail.close()
 
-    async def _call(self, subject: str) -> bytes:
+    async def _call(self, subject: str, body: Config | None = None) -> bytes:
         try:
-            return await call(self._client, subject)
+            return await call(self._client, subject, body)
         except ApiError as problem:
             raise Unavailable(f"{subject}: {problem}") from problem
 
@@ -108,12 +108,13 @@ class _Silent(Exception):
 
 
 class _Tail:
-    """One ephemeral consumer and what it has delivered but nobody has taken yet."""
+    """One ephemeral consumer and what it has delivered but nobody has taken yet; nothing after `until` is asked for."""
 
-    def __init__(self, client: Connection, stream: str, position: int) -> None:
+    def __init__(self, client: Connection, stream: str, position: int, until: int | None) -> None:
         self._client = client
         self._stream = stream
-        self._position = position
+        self._position = self._taken = position
+        self._until = until
         self._buffer: deque[Recorded] = deque()
         self._outstanding = 0
         self._name = ""
@@ -148,19 +149,17 @@ class _Tail:
         self._heard = self._loop.time()
         self._pull()
 
-    async def take(self, until: int | None) -> list[Recorded]:
+    async def take(self) -> list[Recorded]:
         """What has arrived, waiting for at least one message."""
         while not self._buffer:
             if self._broken is not None:
                 raise self._broken
             await self._wait()
-        if until is not None and self._buffer[-1].sequence > until:
-            batch = [message for message in self._buffer if message.sequence <= until]
-        else:
-            batch = list(self._buffer)
+        batch = list(self._buffer)
         self._buffer.clear()
+        self._taken = batch[-1].sequence
         self._outstanding -= len(batch)
-        if self._outstanding <= _PULL // 2 and (until is None or batch[-1].sequence < until):
+        if self._outstanding <= _PULL // 2:
             self._pull()
         return batch
 
@@ -181,6 +180,10 @@ class _Tail:
 
     def _pull(self) -> None:
         wanted = _PULL - self._outstanding
+        if self._until is not None:
+            wanted = min(wanted, self._until - self._taken - self._outstanding)
+        if wanted <= 0:
+            return
         self._outstanding += wanted
         request = {
             "batch": wanted,
