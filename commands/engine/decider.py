@@ -110,6 +110,7 @@ class Decider:
             None,
             item.fingerprint,
             version,
+            None if events else _target(command),
         )
 
     async def _reason(self, item: Item, problem: OctonetError) -> OctonetError:
@@ -163,7 +164,13 @@ def _rejected(item: Item, problem: OctonetError) -> Decision:
         Verdict.REJECTED,
         rejection=rejection,
         fingerprint=item.fingerprint,
+        target=_target(command),
     )
+
+
+def _target(command: Command) -> EntityId | None:
+    """The id of the row that a command names."""
+    return next(iter(command.touches()), None) or command.makes()
 
 
 async def _check_version(unit: UnitOfWork, schema: EntitySchema, id: EntityId, expected: int) -> None:

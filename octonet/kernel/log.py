@@ -15,7 +15,7 @@ import msgspec
 from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import Fault, Kind
 from octonet.kernel.event import Event
-from octonet.kernel.ids import CommandId, Sequence
+from octonet.kernel.ids import CommandId, EntityId, Sequence
 from octonet.kernel.position import Position
 
 
@@ -53,6 +53,8 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     """Of the request's content, where its caller gave an idempotency key."""
     version: int = 0
     """Of the row in `data`."""
+    target: EntityId | None = None
+    """Of the row that the command named, where no event tells of one; entries of earlier builds do not say."""
 
 
 class Batch(msgspec.Struct, frozen=True, tag="batch", array_like=True):

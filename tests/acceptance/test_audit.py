@@ -140,5 +140,6 @@ def test_the_export_tells_who_did_what_through_which_door_and_what_came_of_it(se
     assert {(line["address"], line["correlation"]) for line in lines} == {("127.0.0.1", "audited")}
     assert [line["outcome"] for line in lines] == ["applied"] * WRITES + ["rejected"]
     assert lines[-1]["rejection"] == "UNIQUE_VIOLATION"
+    assert (lines[0]["target"], len(lines[-1]["target"])) == (None, 36)
     assert lines[0]["facts"][0]["fact"] == "created"
     assert [line["entry"] for line in lines] == sorted(line["entry"] for line in lines)

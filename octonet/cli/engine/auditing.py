@@ -99,6 +99,7 @@ def _told(decision: Decision, position: Position) -> dict[str, object]:
         "command": decision.command_id,
         "op": decision.op,
         "entity": decision.entity,
+        "target": decision.target,
         "actor": decision.actor.key,
         "account": decision.actor.account,
         "user": decision.actor.user,
