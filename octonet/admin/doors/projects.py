@@ -18,7 +18,7 @@ from octonet.kernel.errors import Denied, validation
 from octonet.projects_tree import ProjectSettings, write_one
 from octonet.transport import HttpDoor, Incoming, Reply
 
-_PASSWORD: Final = re.compile(r"(?<=:)[^:@/]*(?=@)")
+_PASSWORD: Final = re.compile(r"(://[^:/?#]*):.*@", re.DOTALL)
 
 
 class ProjectsDoor:
@@ -151,5 +151,6 @@ class ProjectsDoor:
 
 
 def masked(uri: str) -> str:
-    """The address without its password, and without parameters, which may hold one."""
-    return _PASSWORD.sub("***", uri.partition("?")[0])
+    """The address without its password, whatever stands in it, and without parameters, which may hold one. Where it is
+    not clear what belongs to the password, rather more is left out."""
+    return _PASSWORD.sub(r"\1:***@", uri).partition("?")[0]
