@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from nats.errors import Error as NatsError
 
 from jetstream import headers, subjects
@@ -10,9 +11,23 @@ from jetstream.connection import Connection
 from jetstream.reader import StreamReader
 from octonet.kernel.errors import NoRoom
 from octonet.kernel.ids import ProjectName
+from octonet.kernel.instant import iso
 from octonet.kernel.log import AppendDoubtful, LogGap, WrongSequence
 
 _TIMEOUT = 4.0
+_ASKED_ONCE = 1_000_000_000
+"""Nanoseconds after which the server forgets a consumer that nobody reads from."""
+
+
+class _Delivered(msgspec.Struct, frozen=True):
+    stream: int = msgspec.field(name="stream_seq")
+
+
+class _Found(msgspec.Struct, frozen=True):
+    delivered: _Delivered
+
+
+_found = msgspec.json.Decoder(_Found)
 
 
 class JetStreamLog(StreamReader):
@@ -32,6 +47,21 @@ class JetStreamLog(StreamReader):
                 "on: history is missing"
             )
         return state.last
+
+    async def stored_since(self, moment: int) -> int:
+        """The first sequence that was stored at this time or later, in milliseconds since 1970; the next one when none
+        was. Raises `Unavailable`."""
+        config = {
+            "deliver_policy": "by_start_time",
+            "opt_start_time": iso(max(0, moment)),
+            "ack_policy": "none",
+            "mem_storage": True,
+            "num_replicas": 1,
+            "inactive_threshold": _ASKED_ONCE,
+        }
+        body = await self._call(f"CONSUMER.CREATE.{self._stream}", {"stream_name": self._stream, "config": config})
+        # The server says where it would begin; nothing is ever read there.
+        return _found.decode(body).delivered.stream + 1
 
     async def append(self, body: bytes, after: int) -> int:
         """See the port. There is no message id: compare-and-set alone decides, without a window of time."""

@@ -13,9 +13,13 @@ from pathlib import Path
 
 import msgspec
 
+from jetstream.log import JetStreamLog
 from octonet import dialects
 from octonet.access.gate import insider
+from octonet.access.sealing import derived, project_key
+from octonet.admin.audit_trail import AuditTrail, Trail
 from octonet.admin.authority import Meant
+from octonet.admin.doors.audit import AuditDoor
 from octonet.admin.doors.database import DatabaseDoor
 from octonet.admin.doors.projects import ProjectsDoor
 from octonet.admin.doors.schemas import SchemasDoor
@@ -62,6 +66,7 @@ class Registry:
         leads: Callable[[], bool],
     ) -> None:
         self._settings = around.settings
+        self._client = around.client
         self._files = files
         self._served = projects
         self._system = system_of(files)
@@ -74,9 +79,11 @@ class Registry:
         self._projects: Projects | None = None
 
     def doors(self, office: Office, meant: Meant) -> Mapping[str, HttpDoor]:
-        """The doors for those who see to projects: path prefix → door."""
+        """The doors for those who see to projects, and to what is done in them: path prefix → door."""
         let_in, authority = office.let_in, office.authority
+        key = derived(project_key(DataDirectory(self._settings.data_dir).keys, SYSTEM_PROJECT), "audit")
         return {
+            **AuditDoor(AuditTrail(key), self._trail, let_in, meant, authority).mount(),
             **ProjectsDoor(self.projects, self, office.accounts, let_in, authority).mount(),
             **SchemasDoor(SchemaStore(self.projects), let_in, meant, authority).mount(),
             **DatabaseDoor(self.projects, self, self._settings.tree, let_in, meant, authority).mount(),
@@ -166,6 +173,10 @@ class Registry:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _trail(self, name: ProjectName) -> Trail:
+        """The log of a project that is served here, also while its database is away."""
+        return Trail(name, JetStreamLog(self._client, name), self._served.get(name).positions)
 
     async def _read_up_to(self, position: Position) -> None:
         """The log tells of a change a moment before its rows can be read."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -19,8 +19,14 @@ from octonet.transport import Incoming
 
 LetIn: TypeAlias = Callable[[Incoming], Awaitable[Visitor]]
 """Establishes who sent a request, or raises `Unauthenticated`."""
-Meant: TypeAlias = Callable[[Incoming], ProjectName]
-"""The project that a request is about. Raises `Invalid`, `NotFound`."""
+
+
+class Meant(Protocol):
+    """How the project is found that a request is about."""
+
+    def __call__(self, incoming: Incoming, asked: str | None = None) -> ProjectName:
+        """Its name; `asked`: as the query string has it. Raises `Invalid` with code PROJECT_CONFLICT, `NotFound`."""
+        ...
 
 
 class Granted(msgspec.Struct, frozen=True):

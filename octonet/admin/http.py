@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from typing import TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
-from octonet.kernel.errors import NotFound, invalid
+from octonet.kernel.errors import Invalid, NotFound, invalid
 from octonet.kernel.members import check_unique
 from octonet.transport import Incoming, Reply
 
 T = TypeVar("T")
 
+_MOST_PARAMETERS = 64
 _encode = msgspec.json.Encoder().encode
 
 
@@ -37,6 +39,21 @@ def body(incoming: Incoming, kind: type[T]) -> T:
         raise invalid(path.rstrip("`") or "$", message, code="VALIDATION_ERROR") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise invalid("$", f"is not JSON: {problem}", code="PARSE_ERROR") from None
+
+
+def query(incoming: Incoming) -> dict[str, str]:
+    """The parameters of the query string. Raises `Invalid` when it cannot be read, or one comes twice."""
+    text = incoming.target.partition("?")[2]
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        raise Invalid("the query string cannot be read", code="PARSE_ERROR") from None
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise invalid(f"?{name}", "is given more than once")
+        found[name] = value
+    return found
 
 
 def answer(told: object, status: int = 200) -> Reply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 import msgspec
 
@@ -102,11 +102,22 @@ def split(entry: Entry, largest: int) -> list[bytes]:
 
 async def start_of(log: Stream, entry: int) -> int:
     """The sequence of the first message of the entry that stands at `entry`: itself, or its first part. 1 when there
-    is no entry yet."""
+    is no entry yet. Raises `LogGap`."""
     if entry < 1:
         return 1
     async for messages in log.read(entry - 1, entry):
-        found = _decoder.decode(messages[-1].body)
+        try:
+            found = _decoder.decode(messages[-1].body)
+        except _UNREADABLE as problem:
+            raise LogGap(f"log message {entry} cannot be read: {problem}") from problem
         if isinstance(found, Part):
             return entry - found.number + 1
     return entry
+
+
+async def entries(log: Stream, start: int, last: int) -> AsyncIterator[Link]:
+    """The whole entries from message `start`, with which one begins, to message `last`, in order. Raises `LogGap`."""
+    assembler = Assembler(start - 1)
+    async for messages in log.read(start - 1, last):
+        for link in assembler.feed(messages):
+            yield link

@@ -1,9 +1,10 @@
-"""A part of a stream is read whole, and nothing after it."""
+"""A part of a stream is read whole, and nothing after it; a time leads to the first message that was stored since."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -43,3 +44,13 @@ async def test_any_part_is_read_whole_and_nothing_after_it_is_sent(client: Conne
         assert await _read(log, after, until) == list(range(after + 1, until + 1))
         more = client.stats["in_msgs"] - before - (until - after)
         assert more < 10  # the consumer's own answers
+
+
+async def test_a_time_leads_to_what_was_stored_since(client: Connection) -> None:
+    log = JetStreamLog(client, DEFAULT_PROJECT)
+    await asyncio.sleep(0.05)
+    now = int(time.time() * 1000)
+    assert [await log.stored_since(moment) for moment in (-(10**14), 0, now)] == [1, 1, MESSAGES + 1]
+    await log.append(b"later", MESSAGES)
+    assert await log.stored_since(now) == MESSAGES + 1
+    assert await log.stored_since(now + 3_600_000) == MESSAGES + 2

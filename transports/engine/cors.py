@@ -20,7 +20,10 @@ _PREFLIGHT = {
 }
 _VARY = {"Vary": "Origin"}
 _ALLOWED = "Access-Control-Allow-Origin"
-_EXPOSED = "Octonet-Position, Preference-Applied, Retry-After, RateLimit, RateLimit-Policy, ETag, mcp-session-id"
+_EXPOSED = (
+    "Octonet-Position, Octonet-Cursor, Octonet-More, Preference-Applied, Retry-After, RateLimit, RateLimit-Policy, "
+    "ETag, mcp-session-id"
+)
 
 
 class Policy(msgspec.Struct, frozen=True):
