@@ -134,6 +134,9 @@ class HttpHost:
         """A connection is open."""
         self._open.add(connection)
         self._empty.clear()
+        if self._stopping and isinstance(connection, Front):
+            # It was accepted before the stop, and is heard of only now.
+            connection.finish()
 
     def left(self, connection: asyncio.Protocol) -> None:
         """A connection is gone."""

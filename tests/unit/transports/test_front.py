@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import socket
@@ -201,3 +202,16 @@ async def test_a_stop_closes_connections_that_ask_nothing_at_once(server: Server
         assert await taken_over.reader.read() == b""
     await front.close()
     await taken_over.close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_stop_closes_a_connection_that_was_accepted_a_moment_before(server: Server, turns: int) -> None:
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port)) as late:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await server.host.stop(30.0)
+        late.settimeout(5)
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.to_thread(late.recv, 1) == b""
