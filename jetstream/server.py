@@ -22,7 +22,7 @@ from octonet.kernel.errors import Invalid, Unavailable
 _PR_SET_PDEATHSIG = 1
 _READY_WITHIN = 15.0
 _STOP_WITHIN = 10.0
-LEAST_STORE = 64 * 1024**2
+LEAST_STORE = 128 * 1024**2
 """Bytes a server must be allowed to store."""
 
 _ALL, _FACTS = "endpoint.json", "facts.json"

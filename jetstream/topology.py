@@ -31,6 +31,11 @@ class StreamLimits(msgspec.Struct, frozen=True):
     largest_message: int = 8 * _MIB
     """Bytes the server lets one message have, headers included."""
 
+    def small(self) -> StreamLimits:
+        """The same, for a project that few write to: what streams may hold is set aside for them, and there may be a
+        thousand such projects."""
+        return msgspec.structs.replace(self, commands_max_bytes=min(self.commands_max_bytes, 16 * _MIB))
+
     def within(self, store: int) -> StreamLimits:
         """The same limits, for a server that may store this many bytes in all (0: as many as it likes): what streams
         reserve must leave the log its room."""

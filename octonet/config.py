@@ -77,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True):
         int,
         _setting(
             "OCTONET_NATS_MAX_STORE",
-            "Bytes the embedded nats-server may store, at least 64 MiB; 0: three quarters of the free disk",
+            "Bytes the embedded nats-server may store, at least 128 MiB; 0: three quarters of the free disk",
         ),
     ] = 0
     nats_replicas: Annotated[int, _setting("OCTONET_NATS_REPLICAS", "Copies of each stream (1, 3 or 5)")] = 1

@@ -50,7 +50,7 @@ def make_post(
         Fold(ports.log, database, schemas, ports.sealer),
         FrameCodec(COMMANDS.values(), now),
         around.process,
-        JetStreamDeadLetters(around.client, name, limits(settings)),
+        JetStreamDeadLetters(around.client, name, limits(settings, name)),
         prepare,
         unfit,
     )

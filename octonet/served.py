@@ -73,7 +73,7 @@ class Served:
         around, project = self._around, self._project
         opening = None if project.hold else asyncio.create_task(self._open_database())
         try:
-            await ensure_project(around.client, project.name, limits(around.settings))
+            await ensure_project(around.client, project.name, limits(around.settings, project.name))
             self._ports = await open_ports(around.settings, around.client, around.process, project.name)
         finally:
             found = None if opening is None else (await asyncio.gather(opening, return_exceptions=True))[0]

@@ -11,7 +11,7 @@ from octonet.access.notary import Notary
 from octonet.access.sealing import derived, project_key
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
-from octonet.kernel.ids import ProjectName
+from octonet.kernel.ids import ProjectName, is_private, is_sandbox
 from octonet.worker import Worker
 
 
@@ -29,10 +29,11 @@ class Surroundings(msgspec.Struct, frozen=True):
     """Whether tables are made to fit here; else they are awaited."""
 
 
-def limits(settings: Settings) -> StreamLimits:
-    """How large streams may be: on a server of our own they share what it may store."""
-    limits = StreamLimits(replicas=settings.nats_replicas)
-    return limits if settings.nats_url else limits.within(settings.nats_max_store)
+def limits(settings: Settings, project: ProjectName) -> StreamLimits:
+    """How large streams of a project may be: on a server of our own all share what it may store."""
+    found = StreamLimits(replicas=settings.nats_replicas)
+    found = found if settings.nats_url else found.within(settings.nats_max_store)
+    return found.small() if is_private(project) or is_sandbox(project) else found
 
 
 def notary(settings: Settings, project: ProjectName) -> Notary:

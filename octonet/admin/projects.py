@@ -15,8 +15,8 @@ from octonet.admin.places import Places
 from octonet.admin.project_rows import ENTITY, ProjectRows, Specified, State, digest, wanted
 from octonet.admin.system import SystemProject
 from octonet.kernel.difference import Effect
-from octonet.kernel.errors import Conflict, Fault, NotFound, Unavailable
-from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName, is_private
+from octonet.kernel.errors import Conflict, Fault, NotFound, Unavailable, validation
+from octonet.kernel.ids import DEFAULT_PROJECT, SANDBOXES, ProjectName, is_private, is_sandbox
 from octonet.kernel.operation import Raw, Request
 from octonet.kernel.schema_diff import diff
 from octonet.projects_tree import ProjectSettings, read_one, write_one
@@ -83,6 +83,8 @@ class Projects:
     async def add(self, by: Visitor, name: str, content: object, account: str | None = None) -> ProjectSettings:
         """Serve a new project, here and everywhere. Raises `ValidationError` with every fault, `Conflict` when the name
         or the place is taken, or the tables there do not fit."""
+        if is_sandbox(name):
+            raise validation("$.name", f"begins with {SANDBOXES!r}, as only sandboxes do")
         return await self.serve(by, await self.placed(name, content), account)
 
     async def serve(self, by: Visitor, project: ProjectSettings, account: str | None) -> ProjectSettings:

@@ -23,7 +23,7 @@ from octonet.admin.projects import Projects
 from octonet.admin.system import SystemProject
 from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import Conflict, Exhausted, Invalid, NotFound, OctonetError, Unavailable
-from octonet.kernel.ids import ProjectName, Row
+from octonet.kernel.ids import SANDBOXES, ProjectName, Row
 from octonet.kernel.instant import iso, milliseconds
 from octonet.kernel.operation import Raw, Request
 from octonet.kernel.schema import Schemas
@@ -146,7 +146,7 @@ class Sandboxes:
         return limits.per_hour - len(recent)
 
     async def _fill(self, by: Visitor, alias: str, left: int) -> Made:
-        name = ProjectName(f"sandbox-{alias}")
+        name = ProjectName(f"{SANDBOXES}{alias}")
         user = await self._system.create(by, "User", _person(alias))
         account: dict[str, Raw] = {"id": name, "name": name, "type": "trial", "plan": "trial", "owner": user["id"]}
         await self._system.create(by, "Account", account)
@@ -182,7 +182,7 @@ class Sandboxes:
 
     async def _end(self, by: Visitor, alias: str) -> None:
         """All of it, in an order that can be taken up again; the row goes last."""
-        name = f"sandbox-{alias}"
+        name = f"{SANDBOXES}{alias}"
         for key in await self._system.every(by, "ApiKey", {"account": name}, select=["id"]):
             await self._system.write(by, Request("delete", "ApiKey", key["id"]))
             for use in await self._system.every(by, USAGE, {"key": key["id"]}, select=["id"]):

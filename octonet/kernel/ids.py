@@ -29,6 +29,15 @@ def is_private(project: str) -> bool:
     return project.startswith("_")
 
 
+SANDBOXES = "sandbox-"
+"""How the names of sandboxes begin. No other project is added at run time under such a one."""
+
+
+def is_sandbox(project: str) -> bool:
+    """Whether a project was made by whoever asked."""
+    return project.startswith(SANDBOXES)
+
+
 BEHIND_UUIDS = "g"
 """Every UUID stands before it in code-point order; ids of commands that are no UUIDs stand behind it."""
 
