@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,25 +12,10 @@ from octonet import dialects
 from octonet.kernel import schema_parse
 from octonet.kernel.errors import Conflict, ConstraintViolation
 from octonet.kernel.filter import EVERYTHING, Compare, Comparison
-from octonet.kernel.ids import CommandId, EntityId, JsonValue, Row
-from octonet.kernel.schema import Schemas
-from octonet.kernel.storage import Checkpoint, Database, DatabaseOptions, Remembered, Strategy
-from tests.conformance.dialect_cases import KNOWN, found, of_values, page, row_of, state, stored, uri_of, write
-
-Definition = dict[str, object]
-TAG: Definition = {"name": "Tag", "collection": "tags", "fields": {"label": {"type": "string"}}}
-
-
-def item(fields: Definition, *others: Definition, **more: object) -> Schemas:
-    entity = {"name": "Item", "collection": "items", "fields": fields, **more}
-    return schema_parse.parse(json.dumps([entity, TAG, *others]))
-
-
-LINKED: Definition = {
-    "indexes": [{"fields": ["name"]}],
-    "relations": {"tags": {"type": "many-to-many", "target": "Tag"}},
-}
-PLAIN = item({"name": {"type": "string"}})
+from octonet.kernel.ids import EntityId, JsonValue
+from octonet.kernel.storage import Database, DatabaseOptions, Strategy
+from tests.conformance.alteration_cases import LINKED, PLAIN, TAG, Definition, follow, item, put, refused, rows
+from tests.conformance.dialect_cases import KNOWN, found, row_of, state, stored, uri_of, write
 
 
 @pytest.fixture(params=KNOWN)
@@ -40,27 +24,6 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     opened = await dialect.open(uri_of(str(request.param), tmp_path), PLAIN, DatabaseOptions())
     yield opened
     await opened.close()
-
-
-async def follow(database: Database, schemas: Schemas, *, drop: bool = False) -> None:
-    await database.migrate(schemas, Strategy.UPDATE, drop=drop)
-    # What stands is known, so that a second time there is nothing to do, and nothing that differs.
-    await database.migrate(schemas, Strategy.UPDATE)
-
-
-async def put(database: Database, schemas: Schemas, id: str, **values: JsonValue) -> None:
-    await write(database, schemas.entities["Item"], of_values(schemas.entities["Item"], id, values))
-
-
-async def rows(database: Database, schemas: Schemas, entity: str = "Item") -> list[Row]:
-    return await database.select(schemas.entities[entity], page())
-
-
-async def refused(database: Database, schemas: Schemas, *, drop: bool = False) -> dict[str, str]:
-    with pytest.raises(Conflict) as caught:
-        await database.migrate(schemas, Strategy.UPDATE, drop=drop)
-    assert caught.value.code == "SCHEMA_CONFLICT"
-    return {fault.path: fault.message for fault in caught.value.faults}
 
 
 async def test_new_fields_get_their_defaults(database: Database) -> None:
@@ -390,53 +353,3 @@ async def test_the_table_of_an_entity_that_went_is_not_given_to_another(database
     assert "the rows of Item" in (await refused(database, thing))["$.Thing.collection"]
     await follow(database, thing, drop=True)
     assert await rows(database, thing, "Thing") == []
-
-
-async def test_the_books_stay_as_they_are_unless_a_mark_is_given(database: Database) -> None:
-    await follow(database, PLAIN)
-    assert (await database.follows()) is not None
-    transaction = await database.begin()
-    await transaction.move_checkpoint(Checkpoint(5, 6, b"d", "s"))
-    await transaction.remember([Remembered(CommandId("c"), 5)])
-    await transaction.commit()
-    after = item({"name": {"type": "number", "required": True}})
-    await follow(database, after, drop=True)
-    assert await database.checkpoint() == Checkpoint(5, 6, b"d", "s")
-    assert await database.recall(CommandId("c")) == 5
-    followed = await database.follows()
-    assert followed is not None
-    assert (followed.digest, followed.source) == (after.digest, after.source)
-    await database.migrate(PLAIN, Strategy.UPDATE, mark=Checkpoint(7, 8, b"e", PLAIN.digest))
-    assert await database.checkpoint() == Checkpoint(7, 8, b"e", PLAIN.digest)
-    await database.migrate(PLAIN, Strategy.VALIDATE)
-    assert await database.follows() is not None
-
-
-async def test_tables_that_somebody_else_looks_after_follow_nothing_known(database: Database) -> None:
-    await database.migrate(PLAIN, Strategy.NONE)
-    assert await database.follows() is None
-
-
-async def test_validate_tells_of_another_type(database: Database) -> None:
-    await follow(database, PLAIN)
-    with pytest.raises(Conflict) as caught:
-        await database.migrate(item({"name": {"type": "number"}}), Strategy.VALIDATE)
-    assert [fault.path for fault in caught.value.faults] == ["items.name"]
-
-
-async def test_tables_from_before_the_books_knew_their_schema_are_taken_as_they_are(tmp_path: Path) -> None:
-    uri = uri_of("sqlite", tmp_path)
-    database = await dialects.find("sqlite").open(uri, PLAIN, DatabaseOptions())
-    await follow(database, PLAIN)
-    await put(database, PLAIN, "a", name=None)
-    await database.close()
-    with sqlite3.connect(uri.removeprefix("sqlite:///")) as file:
-        file.execute("DROP TABLE octonet_schema")
-    file.close()
-    # Nobody knows whether the column ever refused nulls: rows that were good enough stay so.
-    required = item({"name": {"type": "string", "required": True}, "size": {"type": "number"}})
-    database = await dialects.find("sqlite").open(uri, required, DatabaseOptions())
-    assert await database.follows() is None
-    await follow(database, required)
-    assert await rows(database, required) == [state(required.entities["Item"], "a")]
-    await database.close()
