@@ -16,6 +16,7 @@ from jetstream.endpoint import Endpoint
 from jetstream.owners import Owners
 from jetstream.topology import StreamLimits, ensure_shared
 from jetstream.workers import Workers
+from octonet.access.origin import networks
 from octonet.access.system_facts import SystemFacts
 from octonet.admin.system import SystemProject
 from octonet.config import Settings
@@ -191,7 +192,9 @@ class Doors:
     def __init__(self, settings: Settings, node: Node) -> None:
         self._node = node
         origins = [origin.strip() for origin in settings.cors_origin.split(",") if origin.strip()]
-        self._host = HttpHost(node.gateway.serves, node.health, origins, settings.max_body)
+        self._host = HttpHost(
+            node.gateway.serves, node.health, origins, settings.max_body, networks(settings.trusted_proxies)
+        )
         for door in node.doors:
             for prefix, handler in door.mount(node.gateway, _http_settings(settings, door)).items():
                 self._host.mount(prefix, handler)

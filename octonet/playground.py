@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from octonet.access.origin import networks, origin
 from octonet.admin.api_keys import ApiKeys
 from octonet.admin.doors.sandbox import SandboxDoor
 from octonet.admin.places import Places
@@ -20,7 +19,7 @@ from octonet.kernel.errors import OctonetError
 from octonet.kernel.schema import Schemas
 from octonet.kernel.schema_parse import parse
 from octonet.project_files import load_schemas
-from octonet.transport import HttpDoor, Incoming
+from octonet.transport import HttpDoor
 
 log = logging.getLogger("octonet.access")
 
@@ -53,13 +52,12 @@ class Playground:
     ) -> None:
         self._settings = settings
         self._leads = leads
-        self._trusted = networks(settings.trusted_proxies)
         limits = Limits(int(settings.trial_days * _DAY), settings.trial_per_hour, settings.trial_most)
         self._sandboxes = Sandboxes(system, projects, api_keys, places, lambda: _schemas(settings), limits, now)
 
     def doors(self) -> Mapping[str, HttpDoor]:
         """Path prefix → door."""
-        return SandboxDoor(self._sandboxes, self._origin, self._settings.public_url).mount()
+        return SandboxDoor(self._sandboxes, self._settings.public_url).mount()
 
     async def run(self) -> None:
         """Remove what is over, for ever."""
@@ -74,9 +72,6 @@ class Playground:
             else:
                 log.log(logging.INFO if ended else logging.DEBUG, "%d sandboxes were over", ended)
                 await asyncio.sleep(every)
-
-    def _origin(self, incoming: Incoming) -> str:
-        return origin(incoming.address, incoming.headers.get("x-forwarded-for", ""), self._trusted)
 
 
 def _schemas(settings: Settings) -> Schemas:

@@ -10,9 +10,6 @@ from octonet.kernel.errors import validation
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_WHOLE = 64
-"""Bits of an IPv6 address that name a customer; the rest is theirs to change with each request."""
-
 
 def networks(listed: str) -> tuple[Network, ...]:
     """Addresses and networks, separated by commas. Raises `ValidationError`."""
@@ -24,7 +21,7 @@ def networks(listed: str) -> tuple[Network, ...]:
 
 def origin(address: str, forwarded: str, trusted: Sequence[Network]) -> str:
     """The address that sent a request: the last one that no trusted proxy has, of those that they say they passed on
-    (`forwarded`, an X-Forwarded-For). Of an IPv6 address only the network."""
+    (`forwarded`, all of X-Forwarded-For). What stands before that is whatever the sender likes."""
     for hop in (address, *reversed([hop.strip() for hop in forwarded.split(",") if hop.strip()])):
         try:
             found = ipaddress.ip_address(hop)
@@ -33,15 +30,4 @@ def origin(address: str, forwarded: str, trusted: Sequence[Network]) -> str:
         address = hop
         if not any(found.version == network.version and found in network for network in trusted):
             break
-    return _coarse(address)
-
-
-def _coarse(address: str) -> str:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if found.version == 4:
-        return str(found)
-    mapped = getattr(found, "ipv4_mapped", None)
-    return str(mapped or ipaddress.ip_network((found, _WHOLE), strict=False))
+    return address

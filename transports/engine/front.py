@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import cast
+from typing import Final, cast
 
 import httptools
 import msgspec
@@ -29,6 +29,17 @@ _NOT_OURS = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"u
 _METHODS = frozenset({b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 
 
+FORWARDED: Final = "x-forwarded-for"
+
+
+def add_header(headers: dict[str, str], name: str, value: str) -> None:
+    """Of a name that comes twice the first counts; what proxies add, each in a line of its own, is told whole."""
+    if name == FORWARDED and name in headers:
+        headers[name] += f", {value}"
+    else:
+        headers.setdefault(name, value)
+
+
 class House(msgspec.Struct, frozen=True):
     """What a connection needs of its host."""
 
@@ -43,6 +54,8 @@ class House(msgspec.Struct, frozen=True):
     """Bytes a body may have."""
     came: Callable[[Front], None]
     left: Callable[[Front], None]
+    origin: Callable[[str, Mapping[str, str]], str]
+    """The address of the other end and the headers → where the request comes from."""
 
 
 class Front(asyncio.Protocol):
@@ -139,7 +152,7 @@ class Front(asyncio.Protocol):
         name = name.lower()
         if name in _NOT_OURS or len(self._headers) >= _MOST_HEADERS:
             self._plain = False
-        self._headers.setdefault(name.decode("ascii", "replace"), value.decode("utf-8", "surrogateescape"))
+        add_header(self._headers, name.decode("ascii", "replace"), value.decode("utf-8", "surrogateescape"))
 
     def on_body(self, part: bytes) -> None:
         self._body += part
@@ -182,8 +195,9 @@ class Front(asyncio.Protocol):
         if place is None or isinstance(place.door, Stream):
             return None
         shared = self._house.share(self._headers)
+        address = self._house.origin(self._address, self._headers)
         return place.door, Incoming(
-            method.decode(), target, self._headers, self._body, self._address, place.project, place.below, shared
+            method.decode(), target, self._headers, self._body, address, place.project, place.below, shared
         )
 
     def _forget(self) -> None:

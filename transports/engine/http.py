@@ -15,11 +15,12 @@ from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 
+from octonet.access.origin import Network, origin
 from octonet.kernel.errors import OctonetError
 from octonet.kernel.ids import ProjectName
 from octonet.transport import Exchange, HttpDoor, Incoming, Reply, Stream
 from transports.engine import cors, health, limits, render
-from transports.engine.front import Front, House
+from transports.engine.front import FORWARDED, Front, House, add_header
 from transports.engine.health import Health
 from transports.engine.mounts import Mounts
 from transports.engine.reply import response
@@ -76,7 +77,7 @@ class HttpHost:
     """Serves the doors mounted on it.
 
     `known` says whether a project exists, `how` how one is; `origins` are those that browsers may call from
-    (``*``: any). Bodies are at most `max_body` bytes.
+    (``*``: any). Bodies are at most `max_body` bytes. `trusted` proxies tell where requests come from.
     """
 
     def __init__(
@@ -85,10 +86,12 @@ class HttpHost:
         how: Callable[[ProjectName], Awaitable[Health]],
         origins: Sequence[str] = (),
         max_body: int = 10 * 1024 * 1024,
+        trusted: Sequence[Network] = (),
     ) -> None:
         self._mounts = Mounts(known)
         self._cors = cors.Policy(frozenset(origins))
         self._max_body = max_body
+        self._trusted = trusted
         self._server: _Server | None = None
         self._listening: asyncio.Server | None = None
         self._stopping = False
@@ -105,7 +108,7 @@ class HttpHost:
         """Listen; returns the port, which matters when 0 was asked for."""
         server = self._server = _Server(self, self._request)
         share = self._cors.granted if self._cors.origins else lambda _: _NOTHING
-        house = House(self._mounts, self.answer, share, server, self._max_body, self.came, self.left)
+        house = House(self._mounts, self.answer, share, server, self._max_body, self.came, self.left, self._from)
         self._listening = await asyncio.get_running_loop().create_server(
             lambda: Front(house), host, port, reuse_port=reuse_port or None, backlog=1024
         )
@@ -193,9 +196,14 @@ class HttpHost:
             target = request.rel_url.raw_path_qs
         headers: dict[str, str] = {}
         for name, value in request.headers.items():
-            headers.setdefault(name.lower(), value)
+            add_header(headers, name.lower(), value)
         shared = self._cors.granted(headers) if self._cors.origins else _NOTHING
-        return Incoming(request.method, target, headers, b"", request.remote or "", shared=shared)
+        address = self._from(request.remote or "", headers)
+        return Incoming(request.method, target, headers, b"", address, shared=shared)
+
+    def _from(self, address: str, headers: Mapping[str, str]) -> str:
+        """Where a request comes from, as far as the proxies in front are believed."""
+        return origin(address, headers.get(FORWARDED, ""), self._trusted) if self._trusted else address
 
     async def _read(self, request: web.BaseRequest) -> bytes:
         length = request.content_length

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
 
 import msgspec
 
+from octonet.access.attempts import household
 from octonet.admin.http import answer, body, nowhere, only, steps
 from octonet.admin.sandbox_page import error_page, page, result_page
 from octonet.admin.sandboxes import DAILY, PERMISSIONS, Made, Sandboxes
@@ -25,12 +26,10 @@ class _Wish(msgspec.Struct, frozen=True):
 
 
 class SandboxDoor:
-    """`origin` tells where a request comes from; `public` is this server's address as browsers know it, empty: as each
-    request names it."""
+    """`public` is this server's address as browsers know it, empty: as each request names it."""
 
-    def __init__(self, sandboxes: Sandboxes, origin: Callable[[Incoming], str], public: str) -> None:
+    def __init__(self, sandboxes: Sandboxes, public: str) -> None:
         self._sandboxes = sandboxes
-        self._origin = origin
         self._public = public.rstrip("/")
 
     def mount(self) -> Mapping[str, HttpDoor]:
@@ -61,7 +60,7 @@ class SandboxDoor:
             return error_page(_STATUS.get(problem.kind, 500), *told, alias=alias, retry_after=problem.retry_after)
 
     async def _make(self, incoming: Incoming, alias: str | None) -> dict[str, object]:
-        return self._told(incoming, await self._sandboxes.make(alias, self._origin(incoming)))
+        return self._told(incoming, await self._sandboxes.make(alias, household(incoming.address)))
 
     def _told(self, incoming: Incoming, made: Made) -> dict[str, object]:
         base = self._public or f"http://{incoming.headers.get('host', 'localhost')}"
