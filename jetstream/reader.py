@@ -18,7 +18,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from jetstream import headers
-from jetstream.api import ApiError, Config, call
+from jetstream.api import NO_SUCH_MESSAGE, ApiError, Config, call
 from jetstream.connection import Connection, command
 from octonet.kernel.errors import Unavailable
 from octonet.kernel.log import LogGap, Recorded
@@ -81,7 +81,7 @@ class StreamReader:
 
     async def read(self, after: int, until: int | None = None) -> AsyncIterator[list[Recorded]]:
         """See `kernel.log.Stream.read`."""
-        position = after
+        position, looked_for = after, 0
         while until is None or position < until:
             tail = _Tail(self._client, self._stream, position, until)
             try:
@@ -90,11 +90,33 @@ class StreamReader:
                     batch = await tail.take()
                     position = batch[-1].sequence
                     yield batch
+            except _Passed as passed:
+                # What is there and does not come a second time either cannot be read.
+                if passed.expected == looked_for or await self._is_missing(passed.expected):
+                    raise LogGap(passed.sentence(self._stream)) from None
+                looked_for = passed.expected
+                log.info("reading %s again from %d: it was lost on the way", self._stream, position + 1)
             except (_Silent, Unavailable, NatsError) as problem:
                 log.info("reading %s again from %d: %s", self._stream, position + 1, problem or type(problem).__name__)
                 await asyncio.sleep(_RETRY)
             finally:
                 await tail.close()
+
+    async def _is_missing(self, sequence: int) -> bool:
+        """Whether the stream itself lacks a message that did not come: a connection that broke and was made anew may
+        have let it fall, and then the next one comes to the same inbox."""
+        while True:
+            try:
+                await call(self._client, f"STREAM.MSG.GET.{self._stream}", {"seq": sequence})
+            except ApiError as problem:
+                if problem.code == NO_SUCH_MESSAGE:
+                    return True
+                log.info("looking for %d in %s again: %s", sequence, self._stream, problem)
+            except Unavailable as problem:
+                log.info("looking for %d in %s again: %s", sequence, self._stream, problem)
+            else:
+                return False
+            await asyncio.sleep(_RETRY)
 
     async def _call(self, subject: str, body: Config | None = None) -> bytes:
         try:
@@ -105,6 +127,21 @@ class StreamReader:
 
 class _Silent(Exception):
     """The server stopped sending even heartbeats, or told us that the consumer is gone."""
+
+
+class _Passed(Exception):
+    """A message was passed over: `found` came, or was said to be behind it, instead of `expected`."""
+
+    def __init__(self, expected: int, found: int, came: bool) -> None:
+        super().__init__(f"{found} instead of {expected}")
+        self.expected = expected
+        self._found = found
+        self._came = came
+
+    def sentence(self, stream: str) -> str:
+        """What is missing."""
+        instead = f"{self._found} came instead" if self._came else f"nothing came up to {self._found}"
+        return f"message {self.expected} of stream {stream} is missing, {instead}"
 
 
 class _Tail:
@@ -204,9 +241,7 @@ class _Tail:
             self._position = sequence
             self._buffer.append(Recorded(sequence, body))
         elif sequence > self._position:
-            self._broken = LogGap(
-                f"message {self._position + 1} of stream {self._stream} is missing, {sequence} came instead"
-            )
+            self._broken = self._broken or _Passed(self._position + 1, sequence, came=True)
         self._stir()
 
     def _on_status(self, head: str) -> None:
@@ -229,9 +264,7 @@ class _Tail:
         """It says how far the consumer is, in order with what it delivers: what it has passed over is not there."""
         passed = _LAST_STREAM.search(head)
         if passed is not None and int(passed[1]) > self._position:
-            self._broken = LogGap(
-                f"message {self._position + 1} of stream {self._stream} is missing, nothing came up to {passed[1]}"
-            )
+            self._broken = self._broken or _Passed(self._position + 1, int(passed[1]), came=False)
             self._stir()
 
     def _stir(self) -> None:

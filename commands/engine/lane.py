@@ -59,6 +59,14 @@ class LeaseLost(Exception):
     """Another worker may own the lane by now."""
 
 
+class _FramesGone(Exception):
+    """Frames behind the last one that was decided are not in the command stream."""
+
+    def __init__(self, gap: LogGap) -> None:
+        super().__init__(str(gap))
+        self.gap = gap
+
+
 class _Missed(Exception):
     """A frame was decided early, and is not the next one."""
 
@@ -110,7 +118,7 @@ class Lane:
 
     async def run(self) -> None:
         """For ever; raises `LogGap` when history is missing, which no retry can mend."""
-        pause, reached = _FIRST_PAUSE, 0
+        pause, reached, gone = _FIRST_PAUSE, 0, -1
         while True:
             try:
                 await self._parts.lease.acquire()
@@ -124,6 +132,12 @@ class Lane:
                 log.info("lane %s is given up", self._parts.project)
             except (AppendDoubtful, WrongSequence, LeaseLost) as problem:
                 log.info("lane %s starts over: %s", self._parts.project, problem or type(problem).__name__)
+            except _FramesGone as problem:
+                # Another owner may have decided and forgotten them while this one was cut off: the log tells.
+                if gone == self.mark.frame:
+                    raise problem.gap from problem
+                gone = self.mark.frame
+                log.info("lane %s starts over: %s", self._parts.project, problem)
             except Unavailable as problem:
                 if isinstance(problem, NoRoom):
                     self._parts.waiting.stand_still(problem)
@@ -188,7 +202,10 @@ class Lane:
         arrivals = Arrivals(self._parts.commands, self._parts.ahead, self.mark.frame)
         try:
             while True:
-                found = await arrivals.next(self.mark.frame)
+                try:
+                    found = await arrivals.next(self.mark.frame)
+                except LogGap as gap:
+                    raise _FramesGone(gap) from gap
                 if isinstance(found, Offer):
                     await self._foresee(found, arrivals)
                 else:

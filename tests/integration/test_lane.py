@@ -6,12 +6,14 @@ import asyncio
 import os
 import signal
 import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from jetstream.api import publish
+from jetstream.command_stream import JetStreamCommands
 from jetstream.connection import connect
 from jetstream.log import JetStreamLog
 from jetstream.server import EmbeddedServer
@@ -24,7 +26,7 @@ from octonet.gateway import Written
 from octonet.kernel.chain import Assembler
 from octonet.kernel.errors import Conflict, Exhausted, OctonetError
 from octonet.kernel.ids import DEFAULT_PROJECT
-from octonet.kernel.log import AppendDoubtful, Batch, Verdict
+from octonet.kernel.log import AppendDoubtful, Batch, LogGap, Recorded, Verdict
 from octonet.kernel.operation import Request
 from octonet.kernel.storage import DatabaseOptions, Strategy
 from projections.engine.fold import Fold
@@ -237,3 +239,31 @@ async def _replay_equals(settings: Settings, nats: EmbeddedServer, copy: Path) -
     await database.close()
     await client.close()
     assert await violations(nats.endpoint, copy, SHOP, []) == []
+
+
+@pytest.mark.parametrize("times", [1, 100])
+async def test_frames_that_another_owner_forgot_are_no_gap_unless_the_log_lacks_them_too(
+    settings: Settings, nats: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    plain = JetStreamCommands.read
+    gaps = 0
+
+    async def read(self: JetStreamCommands, after: int, until: int | None = None) -> AsyncIterator[list[Recorded]]:
+        nonlocal gaps
+        async for messages in plain(self, after, until):
+            if self.name == "OCTO_CMD_default" and after and gaps < times:
+                gaps += 1
+                raise LogGap("a frame is missing")
+            yield messages
+
+    async with running(settings, nats) as node:
+        await do(node, "create", "Tag", data={"id": "t", "label": "one"})
+    monkeypatch.setattr(JetStreamCommands, "read", read)
+    async with running(settings, nats) as node:
+        if times == 1:
+            await do(node, "create", "Tag", data={"label": "two"})
+            return
+        with pytest.raises(OctonetError):
+            await do(node, "create", "Tag", data={"label": "two"})
+        assert not (await node.health(DEFAULT_PROJECT)).ready
+        assert gaps == 2

@@ -8,8 +8,9 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from nats.aio.subscription import Subscription
 
-from jetstream.connection import Connection, connect
+from jetstream.connection import Connection, Receive, connect
 from jetstream.log import JetStreamLog
 from jetstream.server import EmbeddedServer
 from jetstream.topology import StreamLimits, ensure, project_streams
@@ -54,3 +55,24 @@ async def test_a_time_leads_to_what_was_stored_since(client: Connection) -> None
     await log.append(b"later", MESSAGES)
     assert await log.stored_since(now) == MESSAGES + 1
     assert await log.stored_since(now + 3_600_000) == MESSAGES + 2
+
+
+async def test_a_message_that_fell_on_the_way_is_read_again(
+    client: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fallen: list[bytes] = []
+    plain = Connection.listen
+
+    async def listen(self: Connection, subject: str, receive: Receive) -> Subscription:
+        def leaky(reply: bytes, head: bytes, body: bytes) -> None:
+            # As when a connection breaks and is made anew: what was on its way is gone, and the next comes.
+            if body == b"7" and not fallen:
+                fallen.append(body)
+            else:
+                receive(reply, head, body)
+
+        return await plain(self, subject, leaky)
+
+    monkeypatch.setattr(Connection, "listen", listen)
+    assert await _read(JetStreamLog(client, DEFAULT_PROJECT), 0, MESSAGES) == list(range(1, MESSAGES + 1))
+    assert fallen
