@@ -57,6 +57,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: a
     issue.add_argument("--operations", default="read", metavar="A,B", help="of read, write, admin; default: read")
     issue.add_argument("--transports", default="*", metavar="A,B", help="doors it may come through; default: all")
     issue.add_argument("--environment", choices=("live", "test"), default="live", help="default: live")
+    issue.add_argument("--per-day", type=int, metavar="N", help="requests a day at most; default: any number")
+    issue.add_argument("--per-second", type=int, metavar="N", help="requests a second at most; default: any number")
     issue.add_argument("--expires", metavar="TIME", help="ISO-8601; default: never")
     what.add_parser("list", parents=[common], help="all keys, without their secrets")
     what.add_parser("revoke", parents=[common], help="end a key").add_argument("key", metavar="PREFIX")

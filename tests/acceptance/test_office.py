@@ -191,3 +191,13 @@ async def test_a_worker_without_doors_begins_an_installation_too(tmp_path: Path)
         assert server.stop() == 0
     finally:
         assert worker.stop() == 0
+
+
+async def test_a_key_tells_its_limits(server: Server) -> None:
+    key = _cli(server, "issue", "limited", "--per-day", "500", "--per-second", "20").stdout.strip()
+    status, told = await _ask(server, key, "GET", "/api/auth/verify")
+    assert status == 200
+    assert (told["data"]["permissions"]["rateLimit"], told["data"]["permissions"]["rateLimitPerSecond"]) == (500, 20)
+    refused = _cli(server, "issue", "limited", "--per-second", "0")
+    assert refused.returncode == 1
+    assert "rateLimitPerSecond" in refused.stderr

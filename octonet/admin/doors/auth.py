@@ -27,11 +27,12 @@ class AuthDoor:
         """What the key that is shown may do."""
         only(incoming, "GET")
         who = (await self._let_in(incoming)).principal
-        scopes = {name: sorted(values) for name, values in who.permissions.scopes.items()}
+        granted = who.permissions
+        told: dict[str, object] = {"scopes": {name: sorted(values) for name, values in granted.scopes.items()}}
+        limits = {"rateLimit": granted.daily, "rateLimitPerSecond": granted.per_second}
+        told |= {name: limit for name, limit in limits.items() if limit}
         expires = iso(who.expires) if who.expires else None
-        return ok(
-            {"prefix": who.key, "account": who.account or None, "permissions": {"scopes": scopes}, "expiresAt": expires}
-        )
+        return ok({"prefix": who.key, "account": who.account or None, "permissions": told, "expiresAt": expires})
 
     async def ticket(self, incoming: Incoming) -> Reply:
         """What a browser puts into the address of a socket or a stream, instead of the key."""

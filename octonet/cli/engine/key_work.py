@@ -24,7 +24,9 @@ async def issue(api_keys: ApiKeys, by: Visitor, arguments: argparse.Namespace) -
     """Make a key; its text is all that goes to standard output."""
     scopes: dict[str, Raw] = {name: _values(getattr(arguments, name)) for name in ("projects", "operations")}
     scopes["transports"] = _values(arguments.transports)
-    wish = Wish(arguments.label, {"scopes": scopes}, Environment(arguments.environment), arguments.expires)
+    limits = {"rateLimit": arguments.per_day, "rateLimitPerSecond": arguments.per_second}
+    granted: dict[str, Raw] = {"scopes": scopes, **{name: limit for name, limit in limits.items() if limit is not None}}
+    wish = Wish(arguments.label, granted, Environment(arguments.environment), arguments.expires)
     print((await api_keys.issue(by, wish)).text)
 
 
