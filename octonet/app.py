@@ -27,16 +27,16 @@ from octonet.kernel.errors import Invalid, NotFound, OctonetError, StorageUnavai
 from octonet.kernel.ids import DEFAULT_PROJECT, SYSTEM_PROJECT, ProjectName, is_private
 from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import Strategy
-from octonet.playground import Playground
 from octonet.project import Projects
 from octonet.project_files import load_projects, system_of
 from octonet.projects_tree import ProjectSettings
-from octonet.registry import Registry
-from octonet.storage import open_database
-from octonet.stored_projects import stored_projects
-from octonet.surroundings import Surroundings
+from octonet.serving.playground import Playground
+from octonet.serving.registry import Registry
+from octonet.serving.storage import open_database
+from octonet.serving.stored_projects import stored_projects
+from octonet.serving.surroundings import Surroundings
+from octonet.serving.worker import Worker
 from octonet.transport import HttpDoor, HttpSettings, HttpTransport, load
-from octonet.worker import Worker
 from projections import QUERIES
 from transports.engine.caller import project_of
 from transports.engine.health import Health

@@ -19,7 +19,7 @@ from octonet.kernel.log import Batch, Stream
 from octonet.kernel.position import Positions
 from octonet.kernel.storage import DatabaseOptions, Strategy
 from octonet.project_files import choose
-from octonet.stored_projects import known_projects
+from octonet.serving.stored_projects import known_projects
 from projections.engine.fold import Fold
 
 

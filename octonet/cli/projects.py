@@ -49,7 +49,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], common: a
 
 def run(settings: Settings, arguments: argparse.Namespace) -> int:
     """Do it."""
-    from octonet.stored_projects import known_projects  # noqa: PLC0415  # heavy
+    from octonet.serving.stored_projects import known_projects  # noqa: PLC0415  # heavy
 
     found = asyncio.run(known_projects(settings))
     public = sorted((project for project in found if not is_private(project.name)), key=lambda project: project.name)

@@ -21,13 +21,14 @@ from commands.engine.lane import Lane
 from jetstream import log as jetstream_log
 from jetstream.api import publish
 from jetstream.log import JetStreamLog
-from octonet import cli, served, storage
+from octonet import cli
 from octonet.config import Settings
 from octonet.dialects.engine.database import SqlDatabase
 from octonet.dialects.engine.transaction import SqlTransaction
 from octonet.kernel.ids import DEFAULT_PROJECT, CommandId
 from octonet.kernel.storage import Checkpoint, Database, Remembered, Strategy, Transaction
 from octonet.projects_tree import ProjectSettings
+from octonet.serving import served, storage
 
 _STOP_AT = 25
 _DIE_AT = 40

@@ -26,9 +26,9 @@ from octonet.kernel.log import Batch, Decision, LogGap
 from octonet.kernel.position import Position
 from octonet.kernel.storage import Strategy
 from octonet.project_files import choose
-from octonet.storage import open_database
-from octonet.stored_projects import known_projects
-from octonet.surroundings import notary
+from octonet.serving.storage import open_database
+from octonet.serving.stored_projects import known_projects
+from octonet.serving.surroundings import notary
 
 _encode = msgspec.json.Encoder().encode
 

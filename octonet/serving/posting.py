@@ -16,10 +16,10 @@ from octonet.clock import now
 from octonet.data_directory import DataDirectory
 from octonet.kernel.errors import OctonetError
 from octonet.kernel.storage import Database
-from octonet.ports import Ports
 from octonet.projects_tree import ProjectSettings
-from octonet.surroundings import Surroundings, limits, notary
-from octonet.worker import Post, Worker
+from octonet.serving.ports import Ports
+from octonet.serving.surroundings import Surroundings, limits, notary
+from octonet.serving.worker import Post, Worker
 from projections.engine.feed import Feed
 from projections.engine.fold import Fold
 

@@ -30,7 +30,6 @@ from octonet.admin.projects import Projects
 from octonet.admin.schemas import SchemaStore
 from octonet.admin.system import SystemProject
 from octonet.data_directory import DataDirectory
-from octonet.erasure import Erasure, sandboxes
 from octonet.gateway import Gateway
 from octonet.kernel.errors import OctonetError
 from octonet.kernel.ids import SYSTEM_PROJECT, ProjectName, is_private
@@ -39,10 +38,11 @@ from octonet.kernel.storage import Strategy
 from octonet.project import Projects as Served
 from octonet.project_files import system_of
 from octonet.projects_tree import ProjectSettings
-from octonet.roster import Roster
-from octonet.storage import open_database
-from octonet.stored_projects import project_rows
-from octonet.surroundings import Surroundings
+from octonet.serving.erasure import Erasure, sandboxes
+from octonet.serving.roster import Roster
+from octonet.serving.storage import open_database
+from octonet.serving.stored_projects import project_rows
+from octonet.serving.surroundings import Surroundings
 from octonet.transport import HttpDoor
 
 log = logging.getLogger("octonet")

@@ -10,18 +10,18 @@ from functools import partial
 
 from commands.engine.outcomes import Waiting, told_again
 from jetstream.topology import ensure_project
-from octonet.away import AwayDatabase, AwayIntake
 from octonet.kernel.errors import Conflict, OctonetError, StorageUnavailable, Unavailable
 from octonet.kernel.ids import CommandId
 from octonet.kernel.log import Outcome, Stream
 from octonet.kernel.operation import Limits
 from octonet.kernel.storage import Database, Strategy
-from octonet.ports import Ports, open_ports
-from octonet.posting import make_post
 from octonet.project import Intake, Project
 from octonet.projects_tree import ProjectSettings
-from octonet.storage import follows, open_as_it_is, open_database
-from octonet.surroundings import Surroundings, limits
+from octonet.serving.away import AwayDatabase, AwayIntake
+from octonet.serving.ports import Ports, open_ports
+from octonet.serving.posting import make_post
+from octonet.serving.storage import follows, open_as_it_is, open_database
+from octonet.serving.surroundings import Surroundings, limits
 from projections.engine.fold import Fold
 from projections.engine.hub import Hub
 

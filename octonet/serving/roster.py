@@ -11,8 +11,8 @@ from octonet.kernel.errors import OctonetError
 from octonet.kernel.ids import SYSTEM_PROJECT, ProjectName
 from octonet.project import Projects
 from octonet.projects_tree import ProjectSettings
-from octonet.served import Served
-from octonet.surroundings import Surroundings
+from octonet.serving.served import Served
+from octonet.serving.surroundings import Surroundings
 
 log = logging.getLogger("octonet")
 

@@ -15,7 +15,7 @@ from octonet.kernel.errors import OctonetError
 from octonet.kernel.ids import ProjectName
 from octonet.kernel.storage import Strategy
 from octonet.projects_tree import ProjectSettings
-from octonet.storage import open_database
+from octonet.serving.storage import open_database
 
 log = logging.getLogger("octonet")
 

@@ -12,7 +12,7 @@ from octonet.access.sealing import derived, project_key
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
 from octonet.kernel.ids import ProjectName, is_private, is_sandbox
-from octonet.worker import Worker
+from octonet.serving.worker import Worker
 
 
 class Surroundings(msgspec.Struct, frozen=True):
