@@ -30,6 +30,10 @@ def only(incoming: Incoming, *methods: str) -> None:
 
 def body(incoming: Incoming, kind: type[T]) -> T:
     """The JSON body as `kind`. Raises `Invalid` naming the place."""
+    declared = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared != "application/json" and not declared.endswith("+json"):
+        # Whatever else a page of elsewhere may send by itself, it cannot send this.
+        raise invalid("Content-Type", "must be application/json", code="UNSUPPORTED_MEDIA_TYPE")
     try:
         found = msgspec.json.decode(incoming.body, type=kind)
         check_unique(incoming.body, msgspec.json.decode(incoming.body))

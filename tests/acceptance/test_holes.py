@@ -244,3 +244,14 @@ async def test_two_members_of_one_name_are_refused(server: Server, writer: str) 
         twice = b'{"email": "a@x.org", "email": "b@x.org"}'
         async with session.post("/api/v1/User", data=twice) as reply:
             assert (reply.status, (await reply.json())["error"]["code"]) == (400, "DUPLICATE_MEMBER")
+
+
+@pytest.mark.parametrize("declared", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+async def test_the_office_takes_no_body_that_a_page_of_elsewhere_may_send(
+    server: Server, chief: str, declared: str
+) -> None:
+    headers = {"X-API-Key": chief, **({"Content-Type": declared} if declared else {})}
+    async with aiohttp.ClientSession(server.url, headers=headers, skip_auto_headers=["Content-Type"]) as session:
+        for path in ("/api/projects", "/api/api-keys", "/api/upload-schemas-json"):
+            async with session.post(path, data=b"{}") as reply:
+                assert (reply.status, (await reply.json())["error"]["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")

@@ -38,6 +38,7 @@ _BY_CODE: Mapping[str, int] = MappingProxyType(
         VersionMismatch.default_code: 412,
         TooLarge.default_code: 413,
         "METHOD_NOT_ALLOWED": 405,
+        "UNSUPPORTED_MEDIA_TYPE": 415,
     }
 )
 
