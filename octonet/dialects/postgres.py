@@ -138,14 +138,14 @@ class PostgresDatabase(SqlDatabase):
         linked = bool(self._queries.get(schema, options).junctions)
         return await self._gathered.get(shape, id, several, snapshot=linked)
 
-    async def close(self) -> None:
+    async def close(self, *, kept: bool = False) -> None:
         """Release every connection; an open transaction is rolled back."""
         if self._closed:
             return
         self._closed = True
         await self._connections.close()
         try:
-            if self._drops_at_close:
+            if self._drops_at_close and not kept:
                 await self._writing.abandon()
                 await self._remove()
         finally:

@@ -96,14 +96,14 @@ class SqliteDatabase(SqlDatabase):
         super().__init__(GRAMMAR, _LISTINGS, model, self._inline, options)
         self._beginning = False
 
-    async def close(self) -> None:
+    async def close(self, *, kept: bool = False) -> None:
         """Release every connection; an open transaction is rolled back."""
         if self._closed:
             return
         await self._pool.close()
         try:
             self._writer.rollback()
-            if self._drops_at_close:
+            if self._drops_at_close and not kept:
                 await self._remove()
         finally:
             self._closed = True

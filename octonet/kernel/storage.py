@@ -216,8 +216,9 @@ class Database(Source, Protocol):
         """Open the write transaction."""
         ...
 
-    async def close(self) -> None:
-        """Release every connection."""
+    async def close(self, *, kept: bool = False) -> None:
+        """Release every connection. `kept`: the tables stay, whatever the strategy says, for somebody goes on with
+        them."""
         ...
 
 

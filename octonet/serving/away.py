@@ -62,7 +62,7 @@ class AwayDatabase:
     async def begin(self) -> Transaction:
         self._refuse()
 
-    async def close(self) -> None:
+    async def close(self, *, kept: bool = False) -> None:
         """There is nothing to release."""
 
     def _refuse(self) -> NoReturn:

@@ -12,7 +12,7 @@ from commands.engine.outcomes import Waiting, told_again
 from jetstream.topology import ensure_project
 from octonet.kernel.errors import Conflict, OctonetError, StorageUnavailable, Unavailable
 from octonet.kernel.ids import CommandId
-from octonet.kernel.log import Outcome, Stream
+from octonet.kernel.log import LogGap, Outcome, Stream
 from octonet.kernel.operation import Limits
 from octonet.kernel.storage import Database, Strategy
 from octonet.project import Intake, Project
@@ -177,7 +177,7 @@ class Served:
                 await asyncio.sleep(_LOOK)
             await asyncio.sleep(_LAST_READS)
         finally:
-            await database.close()
+            await database.close(kept=True)
 
     def _show(self, project: Project) -> None:
         before, self._shown = self._shown, project
@@ -262,7 +262,7 @@ class Served:
                 if mark.schema == project.schemas.digest and mark.entry >= end:
                     self._serve(project)
                     return
-            except OctonetError as problem:
+            except (OctonetError, LogGap) as problem:
                 log.debug("project %s does not fit yet: %s", self.name, problem)
             await asyncio.sleep(_LOOK)
 

@@ -266,3 +266,16 @@ async def test_a_project_that_came_at_run_time_is_replayed_through_its_schemas(t
             rows.append(database.execute("SELECT id, text, pinned, _version FROM notes ORDER BY id").fetchall())
     assert rows[0] == rows[1]
     assert [row[1:3] for row in rows[0]] == [("before", None), ("after", 1)]
+
+
+async def test_a_database_that_is_made_anew_at_each_start_is_not_dropped_by_a_change(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", SHOP, DB_SCHEMA_STRATEGY="create-drop") as server:
+        async with aiohttp.ClientSession() as session:
+            client = Client(session, server)
+            assert (await client.ask("POST", "/api/v1/tags", {"label": "kept"}))[0] == 201
+            status, told = await client.ask("POST", "/api/upload-schemas-json", {"schemas": [MEMO]})
+            assert status == 200, told
+            # Longer than reads of what was served before are given.
+            await asyncio.sleep(6)
+            assert (await client.ask("GET", "/api/v1/tags/count"))[1]["data"] == 1
+            assert (await client.ask("POST", "/api/v1/memos", {"text": "kept"}))[0] == 201
