@@ -18,6 +18,8 @@ _CODE: Final = "PLACE_NOT_ALLOWED"
 _PATH: Final = "$.uri"
 _OURS: Final = frozenset({"nats", "keys", "audit", "lock", "octonet.db", "_system.db"})
 """What else is in the data directory."""
+_BESIDE: Final = ("-wal", "-shm", "-journal")
+"""How SQLite calls the files that it keeps beside a database."""
 _RESOLVED_WITHIN: Final = 5.0
 
 
@@ -47,6 +49,8 @@ class Places:
         if text.startswith("//"):
             text = text.removeprefix("///")
         path = Path(text)
+        if path.name.endswith(_BESIDE):
+            raise _refused("is how files beside a database are called")
         if not text or "\0" in text or "?" in text or ":memory:" in text or ".." in path.parts:
             raise _refused("expected the path of a file, such as sqlite:///shop.db")
         # Resolved: a link that leads out of the directory is out of it.
@@ -70,6 +74,18 @@ class Places:
         for address in await _addresses(host, port):
             if not address.is_global or address.is_multicast:
                 raise _refused(f"the server {host!r} has a private address; OCTONET_DATABASE_HOSTS may allow it")
+
+
+def place(dialect: str, uri: str) -> tuple[str, ...]:
+    """What two addresses of one database have in common, however they are spelled: users and ports do not count, for a
+    port may be left out."""
+    if dialect == "sqlite":
+        return dialect, str(Path(uri.removeprefix("sqlite:").removeprefix("///")).resolve())
+    try:
+        found = urlsplit(uri)
+        return dialect, (found.hostname or "").lower(), found.path.rstrip("/")
+    except ValueError:
+        return dialect, uri
 
 
 async def _addresses(host: str, port: int | None) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:

@@ -11,7 +11,7 @@ import msgspec
 
 from octonet.access.gate import insider
 from octonet.access.principal import Visitor
-from octonet.admin.places import Places
+from octonet.admin.places import Places, place
 from octonet.admin.project_rows import ENTITY, ProjectRows, Specified, State, digest, wanted
 from octonet.admin.system import SystemProject
 from octonet.kernel.difference import Effect
@@ -195,5 +195,6 @@ def _check_losses(before: ProjectSettings, after: ProjectSettings) -> None:
 
 def _check_place(project: ProjectSettings, others: Collection[ProjectSettings]) -> None:
     """Whoever names another project's database could read its tables, whatever their prefix: only files may do that."""
-    if any((project.dialect, project.uri) == (other.dialect, other.uri) for other in others):
+    wanted = place(project.dialect, project.uri)
+    if any(wanted == place(other.dialect, other.uri) for other in others):
         raise Conflict("$.uri: is the database of another project", code="PLACE_TAKEN")
