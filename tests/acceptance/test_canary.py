@@ -37,6 +37,7 @@ SCHEMAS = [
 ]
 SECRETS = {name: f"{CANARY} {name}" for name in TEXTS} | {"code": CANARY, "notes": {"deep": [CANARY]}}
 FIELDS = [*SECRETS, *DATES]
+OFFICE = ("/api/schemas-config", "/api/config-tree", "/api/audit?limit=1000", "/api/audit?project=_system&limit=1000")
 
 
 class Ear:
@@ -96,7 +97,21 @@ async def _use_every_door(server: Server, ear: Ear) -> None:
             told = await ear.ask(session, "POST", base, {name: [CANARY]})
             assert told["status"] == "error"
         await ear.ask(session, "POST", base, {"label": [CANARY], "unknown": 1})
-        for path in ("/openapi.json", "/health", "/api/v1"):
+        # A password in an address is a secret, too, whether or not anybody answers there.
+        for dialect, uri in (
+            ("postgres", f"postgresql://me:{CANARY}@127.0.0.1:1/x"),
+            ("postgres", f"postgresql://me:a@{CANARY}:b@127.0.0.1:1/x?password={CANARY}"),
+            ("sqlite", f"sqlite:////{CANARY}"),
+        ):
+            where = {"dialect": dialect, "uri": uri}
+            wish = {"name": f"p{len(ear.heard)}", "schemas": SCHEMAS, **where}
+            for path, body in (
+                ("/api/projects", wish),
+                ("/api/test-connection", where),
+                ("/api/change-dialect", where),
+            ):
+                await ear.ask(session, "POST", path, body)
+        for path in ("/openapi.json", "/health", "/api/v1", "/api/projects", "/api/projects/export", *OFFICE):
             await ear.ask(session, "GET", path)
         await asyncio.sleep(1.0)
         for task in tasks:
@@ -121,7 +136,7 @@ async def _probe(session: aiohttp.ClientSession, ear: Ear, base: str, field: str
 def test_a_canary_in_every_sensitive_field_is_heard_nowhere(tmp_path: Path) -> None:
     schemas = tmp_path / "schemas.json"
     schemas.write_text(json.dumps(SCHEMAS))
-    server = Server(tmp_path / "data", schemas, OCTONET_LOG_LEVEL="debug").start()
+    server = Server(tmp_path / "data", schemas, OCTONET_LOG_LEVEL="debug", OCTONET_DATABASE_HOSTS="127.0.0.1").start()
     ear = Ear()
     asyncio.run(_use_every_door(server, ear))
     assert server.stop() == 0
