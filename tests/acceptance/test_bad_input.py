@@ -72,10 +72,11 @@ async def _facts(server: Server) -> int:
     try:
         js = client.jetstream()
         with closing(sqlite3.connect(f"file:{server.directory / 'octonet.db'}?mode=ro", uri=True)) as database:
-            [written] = database.execute("SELECT count(*) FROM tags").fetchone()
+            count = "SELECT (SELECT count(*) FROM tags) + (SELECT count(*) FROM customers)"
+            [written] = database.execute(count).fetchone()
         while True:
-            state = (await js.stream_info("OCTO_FACTS_default", subjects_filter="mostajs.Tag.created")).state
-            if ((state.subjects or {}).get("mostajs.Tag.created", 0)) >= written:
+            state = (await js.stream_info("OCTO_FACTS_default", subjects_filter="mostajs.*.created")).state
+            if sum((state.subjects or {}).values()) >= written:
                 return int(state.messages)
             await asyncio.sleep(0.01)
     finally:
