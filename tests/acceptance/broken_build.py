@@ -2,7 +2,7 @@
 
 stop-at-append        nothing is broken; the process pauses itself (SIGSTOP) between deciding and appending
 no-compare-and-set    the same, and appends go out without their fence
-early-reply           appends are called done before they are sent
+early-reply           appends are called done before they are sent, and the process dies in between
 late-checkpoint       the checkpoint is written after the rows' transaction, and the process dies in between
 die-before-reply      nothing is broken; the process dies between a commit and the replies to it
 no-inbox              decided commands are not remembered: only the broker's window could find a copy
@@ -53,18 +53,22 @@ def stop_at_append(fenced: bool) -> None:
 
 
 def early_reply() -> None:
-    """Say that the append is done, and do it a little later."""
+    """Say that the append is done, do it a little later, and die in between."""
     plain = JetStreamLog.append
     chain: list[asyncio.Task[int]] = []
 
     async def later(self: JetStreamLog, body: bytes, after: int, before: asyncio.Task[int] | None) -> int:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
         if before is not None:
             await before
         return await plain(self, body, after)
 
     async def append(self: JetStreamLog, body: bytes, after: int) -> int:
+        if self.name != "OCTO_LOG_default":
+            return await plain(self, body, after)
         chain.append(asyncio.create_task(later(self, body, after, chain[-1] if chain else None)))
+        if len(chain) == _DIE_AT:
+            asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGKILL)
         return after + 1
 
     JetStreamLog.append = append  # type: ignore[method-assign]

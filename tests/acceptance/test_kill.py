@@ -193,8 +193,8 @@ async def test_the_checker_catches_appends_without_compare_and_set(tmp_path: Pat
 async def test_the_checker_catches_a_reply_before_the_append_is_acknowledged(tmp_path: Path) -> None:
     told: list[Told] = []
     server = Server(tmp_path / "data", SHOP, program=(BROKEN, "early-reply")).start()
-    asyncio.get_running_loop().call_later(1.0, server.send, signal.SIGKILL)
     await _write_for(server, told, 5.0, 88)
+    assert not server.alive()
     server.kill()
     stop_stale(tmp_path / "data" / "nats")
     found = await _check(tmp_path / "data", told)
