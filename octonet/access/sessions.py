@@ -6,11 +6,11 @@ good for as long as that is there. The token against forged requests (CSRF) is d
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 from hashlib import blake2b
 from typing import Final
+
+from octonet.access import signed_text
 
 _SIGNATURE: Final = 32
 _SHORT: Final = 16
@@ -25,23 +25,11 @@ class SessionTokens:
 
     def give(self, session: str, until: int) -> str:
         """A token for the session of this id; `until` in milliseconds since 1970. ASCII, fit for a cookie."""
-        said = f"{until}.{session}".encode()
-        return base64.urlsafe_b64encode(self._signature(said) + said).rstrip(b"=").decode()
+        return signed_text.give(session, until, self._signature)
 
     def read(self, text: str, now: int) -> str | None:
         """The id of the session; None when the token was not given here, or is over."""
-        if len(text) > _LONGEST:
-            return None
-        try:
-            body = text.encode("ascii")
-            raw = base64.b64decode(body + b"=" * (-len(body) % 4), altchars=b"-_", validate=True)
-        except (ValueError, binascii.Error):
-            return None
-        signature, said = raw[:_SIGNATURE], raw[_SIGNATURE:]
-        if not hmac.compare_digest(signature, self._signature(said)):
-            return None
-        until, _, session = said.decode().partition(".")
-        return session if int(until) > now else None
+        return None if len(text) > _LONGEST else signed_text.read(text, now, _SIGNATURE, self._signature)
 
     def csrf(self, session: str) -> str:
         """What a request that changes something must show beside the cookie of this session."""

@@ -25,7 +25,7 @@ from octonet.admin.doors.projects import ProjectsDoor
 from octonet.admin.doors.schemas import SchemasDoor
 from octonet.admin.office import Office
 from octonet.admin.places import Places
-from octonet.admin.project_rows import ENTITY, State, wanted
+from octonet.admin.project_rows import ENTITY, Specified, State, wanted
 from octonet.admin.projects import Projects
 from octonet.admin.schemas import SchemaStore
 from octonet.admin.system import SystemProject
@@ -106,7 +106,7 @@ class Registry:
         self._projects = Projects(system, self._rows, self._files, self.places, dialects.known(), self)
         await self.roster.open([self._system])
         try:
-            found = await self._wanted()
+            found = wanted(self._files, await self.projects.specified(insider("projects")))
         except OctonetError as problem:
             log.warning("the projects wait for the system project: %s", problem)
             found = [msgspec.structs.replace(p, hold=_WAITING) for p in self._files if not is_private(p.name)]
@@ -119,9 +119,10 @@ class Registry:
             self._changed.clear()
             try:
                 await self._read_up_to(heard() or START)
-                self.roster.follow(await self._wanted())
+                rows = await self.projects.specified(insider("projects"))
+                self.roster.follow(wanted(self._files, rows))
                 if self._leads():
-                    await self._erase()
+                    await self._erase(rows)
             except OctonetError as problem:
                 log.info("the projects are looked at again later: %s", problem)
                 await asyncio.sleep(_PAUSE)
@@ -183,21 +184,20 @@ class Registry:
         while (await self._served.get(SYSTEM_PROJECT).database.checkpoint()).entry < position.entry:
             await asyncio.sleep(_LOOK)
 
-    async def _wanted(self) -> list[ProjectSettings]:
-        found = wanted(self._files, await self.projects.specified(insider("projects")))
-        return found if any(p.name == SYSTEM_PROJECT for p in found) else [self._system, *found]
-
     async def _refuse(self, project: ProjectSettings, reason: str) -> None:
         try:
             await self.projects.refuse(project, reason)
         except OctonetError as problem:
             log.warning("project %s stays as it cannot be served: %s", project.name, problem)
 
-    async def _erase(self) -> None:
-        by = insider("projects")
-        for name, found in (await self.projects.specified(by)).items():
-            if found.state is State.ERASING and self.roster.find(name) is None:
+    async def _erase(self, rows: Mapping[ProjectName, Specified]) -> None:
+        for name, found in rows.items():
+            if found.state is not State.ERASING:
+                continue
+            if self.roster.find(name) is None:
                 await self._erasure.erase(found.project)
-                await self.projects.forget(by, name)
-            elif found.state is State.ERASING:
+                await self.projects.forget(insider("projects"), name)
+            else:
+                # It is on its way out here: looked at again, and not without a pause.
+                await asyncio.sleep(_LOOK)
                 self._changed.set()

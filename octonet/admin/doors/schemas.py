@@ -7,6 +7,7 @@ import base64
 import binascii
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -128,7 +129,7 @@ def _unpacked(archive: str | None) -> Sequence[dict[str, Raw]]:
             for info in members:
                 with files.open(info) as file:
                     found += _read(info.filename, file.read(_LARGEST))
-    except (binascii.Error, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zipfile.zlib.error) as bad:  # type: ignore[attr-defined]
+    except (binascii.Error, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as bad:
         raise validation("$.zip", f"is not a base64 archive: {bad}") from None
     return found
 
