@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# A start whose modules must be compiled first takes half as long again, and the tests make hundreds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench docs lock cluster chaos clean
 
@@ -16,8 +19,8 @@ $(READY): requirements/dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-run: $(READY) ## serve the flights example: embedded nats-server and SQLite, no service to install
-	OCTONET_OPEN_MODE=true $(BIN)/octonet serve --host 127.0.0.1 --schemas examples/flights/schemas.json \
+run: $(READY) ## serve the flights example at every door: embedded nats-server and SQLite, no service to install
+	MOSTA_NET_GRPC_ENABLED=true MOSTA_NET_ARROW_ENABLED=true OCTONET_OPEN_MODE=true $(BIN)/octonet serve --host 127.0.0.1 --schemas examples/flights/schemas.json \
 	  --seed Airport=examples/flights/airports.csv --seed Flight=examples/flights/flights.ndjson
 
 test: $(READY) ## run the tests

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import shutil
 import sqlite3
 import statistics
@@ -12,11 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import subjects
+from benchmarks.bus import bus
 from benchmarks.deployments import deployments
+from benchmarks.doors import doors
 from benchmarks.fanout import CLIENTS, CREATES, FanOut, fan_out
+from benchmarks.flight import ROWS as ROWS_FLOWN
+from benchmarks.flight import flights
 from benchmarks.hanging import hanging
 from benchmarks.keys import cost_of_keys
-from benchmarks.load import ROWS, SCENARIOS, Figures, fill, run
+from benchmarks.load import ROWS, SCENARIOS, Figures, fill, median, run
+from benchmarks.rebuild import ROWS as ROWS_REBUILT
+from benchmarks.rebuild import rebuild
 from benchmarks.revocation import revocation
 from benchmarks.startup import parts
 from benchmarks.takeover import takeover
@@ -36,7 +43,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two-second runs")
     parser.add_argument("--only", choices=(*SCENARIOS, *PARTS), help="one scenario or part, nothing is written")
+    parser.add_argument("--door", default="", metavar="NAME", help="only the doors whose name begins so")
+    parser.add_argument(
+        "--rows", type=int, default=0, metavar="N", help="of a rebuild, or with `--only flights` of those"
+    )
     chosen = parser.parse_args()
+    # Installed packages have their bytecode; whoever runs from a checkout must be let write it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     lines: list[str] = []
 
     def say(line: str = "") -> None:
@@ -44,8 +57,16 @@ def main() -> None:
         lines.append(line)
 
     with tempfile.TemporaryDirectory() as directory:
-        measure(Path(directory), say, 2 if chosen.quick else 5, chosen.only)
-    if chosen.only is None:
+        seconds = 2 if chosen.quick else 5
+        if chosen.door:
+            doors(Path(directory), say, seconds, chosen.door)
+        elif chosen.rows and chosen.only == "flights":
+            flights(Path(directory) / "flights", say, chosen.rows, seconds)
+        elif chosen.rows:
+            rebuild(Path(directory), say, chosen.rows)
+        else:
+            measure(Path(directory), say, seconds, chosen.only)
+    if chosen.only is None and not chosen.door and not chosen.rows:
         (Path(__file__).parent / "results.md").write_text("\n".join(lines) + "\n")
 
 
@@ -90,7 +111,7 @@ def _row(
     rounds: list[list[Figures]] = []
     for _ in range(3):
         rounds.append([run(server.url, scenario, connections, seconds) for server in servers])
-    bare, octonet, direct = (_median([one[i] for one in rounds]) for i in range(3))
+    bare, octonet, direct = (median([one[i] for one in rounds]) for i in range(3))
     ratio = statistics.median(one[1].rate / one[0].rate for one in rounds)
     against = statistics.median(one[1].rate / one[2].rate for one in rounds)
     target = f"{TARGETS[scenario, connections]:.2f}" if (scenario, connections) in TARGETS else ""
@@ -98,22 +119,9 @@ def _row(
         target = f"p50 {octonet.p50 / bare.p50:.1f}× of at most 10×"
     flaw = f" ({octonet.bad} not 2xx)" if octonet.bad else ""
     say(
-        f"| {scenario} | {connections} | **{ratio:.2f}** | {target} | {against:.1f}× | {_ms(bare)} | {_ms(octonet)} "
-        f"| {_ms(direct)} | {octonet.rate:.0f}{flaw} |"
+        f"| {scenario} | {connections} | **{ratio:.2f}** | {target} | {against:.1f}× | {bare.latencies} "
+        f"| {octonet.latencies} | {direct.latencies} | {octonet.rate:.0f}{flaw} |"
     )
-
-
-def _median(found: list[Figures]) -> Figures:
-    return Figures(
-        statistics.median(one.rate for one in found),
-        statistics.median(one.p50 for one in found),
-        statistics.median(one.p99 for one in found),
-        sum(one.bad for one in found),
-    )
-
-
-def _ms(figures: Figures) -> str:
-    return f"{figures.p50:.2f} / {figures.p99:.1f}"
 
 
 def _fan_out(directory: Path, say: Callable[[str], None]) -> None:
@@ -137,6 +145,7 @@ def _fan_out(directory: Path, say: Callable[[str], None]) -> None:
 
 def _startup(directory: Path, say: Callable[[str], None]) -> None:
     ready, alone = [], []
+    subjects.octonet(directory / "start").stop()
     for number in range(5):
         alone.append(parts())
         octonet = subjects.octonet(directory / f"start{number}")
@@ -161,10 +170,14 @@ def _fill_direct(path: Path) -> None:
 
 
 PARTS: dict[str, Callable[[Path, Callable[[str], None], int], None]] = {
+    "doors": doors,
+    "bus": bus,
     "deployments": deployments,
     "keys": cost_of_keys,
     "revocation": lambda directory, say, seconds: revocation(directory / "revocation", say),
     "takeover": lambda directory, say, seconds: takeover(directory, say),
+    "rebuild": lambda directory, say, seconds: rebuild(directory / "rebuild", say, ROWS_REBUILT),
+    "flights": lambda directory, say, seconds: flights(directory / "flights", say, ROWS_FLOWN, seconds),
     "hanging": lambda directory, say, seconds: hanging(directory, say, 12 * seconds),
     "fan-out": lambda directory, say, seconds: _fan_out(directory, say),
     "start": lambda directory, say, seconds: _startup(directory, say),

@@ -99,8 +99,8 @@ def broadcaster() -> Subject:
 def octonet(directory: Path, *arguments: str, **environment: str) -> Subject:
     """Octonet, with its embedded nats-server, on SQLite unless told otherwise."""
     port = free_port()
-    command = [*_command("serve", directory), "--port", str(port), *arguments]
-    return Subject("octonet", command, port, "/health", **environment)
+    started = command("serve", directory, "--port", str(port), *arguments)
+    return Subject("octonet", started, port, "/health", **environment)
 
 
 class Worker:
@@ -108,7 +108,7 @@ class Worker:
     of the machine it believes to be on."""
 
     def __init__(self, directory: Path, host: str = "", **environment: str) -> None:
-        self._command = _command("work", directory)
+        self._command = command("work", directory)
         if host:
             # Replaced by the worker itself, so that it keeps the process number.
             self._command = ["unshare", "--uts", "sh", "-c", f'hostname {host}; exec "$@"', "sh", *self._command]
@@ -143,9 +143,11 @@ class Worker:
         self._process.stdout.close()
 
 
-def _command(subcommand: str, directory: Path) -> list[str]:
+def command(subcommand: str, directory: Path, *arguments: str) -> list[str]:
+    """The command line of a subcommand of octonet, over a directory of its own."""
     data = str(directory / "octonet")
     return [
         *(sys.executable, "-m", "octonet", subcommand),
         *("--data-dir", data, "--schemas", "benchmarks/schema.json"),
+        *arguments,
     ]

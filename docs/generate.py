@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import transports
-from octonet.config import variables
+from octonet.environment import variables
 from octonet.kernel.catalog import names
-from octonet.transport import load
+from octonet.transport import ListeningTransport, load
 
 _HERE = Path(__file__).parent
 
 
 def settings_page() -> str:
     """`docs/settings.md`."""
-    doors = {name: load(name).default_path for name in names(transports.__path__)}
+    found = [load(name) for name in names(transports.__path__)]
+    doors = {door.name: door.default_path for door in found}
+    ports = {door.name: door.default_port for door in found if isinstance(door, ListeningTransport)}
     lines = [
         "# Settings",
         "",
@@ -25,7 +27,7 @@ def settings_page() -> str:
         "| Variable | Default | Meaning |",
         "|---|---|---|",
     ]
-    for variable in variables(doors):
+    for variable in variables(doors, ports):
         default = f"`{variable.default}`" if variable.default else ""
         lines.append(f"| `{variable.name}` | {default} | {variable.description} |")
     return "\n".join(lines) + "\n"

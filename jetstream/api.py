@@ -12,6 +12,7 @@ from octonet.kernel.errors import Unavailable
 
 Config: TypeAlias = dict[str, object]
 
+NO_LEADER = 10008
 NO_SUCH_MESSAGE = 10037
 NO_SUCH_STREAM = 10059
 WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
@@ -41,6 +42,10 @@ class ApiError(Exception):
         """Whether it was for lack of room: nothing was stored, and there may be room later."""
 
 
+class NoAnswer(Unavailable):
+    """Nobody answered, or not in time: a cluster that is choosing its leaders is silent meanwhile."""
+
+
 class Ack(msgspec.Struct, frozen=True):
     """The acknowledgement of a publish."""
 
@@ -60,12 +65,13 @@ _reply = msgspec.json.Decoder(_Reply)
 
 
 async def call(connection: Connection, subject: str, body: Config | None = None) -> bytes:
-    """Ask ``$JS.API.<subject>``. Raises `ApiError`, or `Unavailable` when nobody answers."""
+    """Ask ``$JS.API.<subject>``. Raises `ApiError`, or `NoAnswer` when nobody answers."""
     payload = msgspec.json.encode(body) if body is not None else b""
     try:
-        told = await connection.acknowledged(lambda reply: command(f"$JS.API.{subject}", reply, payload), TIMEOUT)
+        asked = f"$JS.API.{subject}"
+        told = await connection.acknowledged(lambda reply: command(asked, reply, payload), TIMEOUT, stores=False)
     except (NatsError, TimeoutError) as problem:
-        raise Unavailable(f"JetStream does not answer: {problem or type(problem).__name__}") from problem
+        raise NoAnswer(f"JetStream does not answer: {problem or type(problem).__name__}") from problem
     problem_found = _reply.decode(told).error
     if problem_found is not None:
         raise ApiError(problem_found)

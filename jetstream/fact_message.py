@@ -67,6 +67,7 @@ def _journey(actor: Actor) -> str:
         (headers.KEY, actor.key),
         (headers.ACCOUNT, actor.account),
         (headers.USER, actor.user),
+        (headers.ORIGIN, "" if actor.origin is None else ",".join(actor.origin.chain)),
         (headers.CORRELATION, actor.correlation),
         (headers.CAUSATION, actor.causation),
         (headers.TRACEPARENT, actor.traceparent),

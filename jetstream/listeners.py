@@ -6,6 +6,7 @@ what a consumer is made for to whatever subject its maker names, commands includ
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from jetstream import subjects
@@ -17,8 +18,13 @@ INBOX: Final = "_INBOX_facts"
 _HEARS: Final = (subjects.FACTS, f"{INBOX}.>")
 
 
-def user(password: str) -> str:
-    """This user, as the server's configuration wants it."""
-    hears = ", ".join(f'"{subject}"' for subject in _HEARS)
-    grants = f'{{ publish: {{ deny: ">" }}, subscribe: {{ allow: [{hears}] }} }}'
+def user(password: str, operations: Collection[str]) -> str:
+    """This user, as the server's configuration wants it. What is asked for by these operations is hidden from it:
+    requests have subjects of the same shape as facts, and carry keys."""
+    hears, hidden = _quoted(_HEARS), _quoted(subjects.every_request(operations))
+    grants = f'{{ publish: {{ deny: ">" }}, subscribe: {{ allow: [{hears}], deny: [{hidden}] }} }}'
     return f'{{ user: {USER}, password: "{password}", permissions: {grants} }}'
+
+
+def _quoted(found: Iterable[str]) -> str:
+    return ", ".join(f'"{subject}"' for subject in found)

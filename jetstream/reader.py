@@ -2,7 +2,8 @@
 
 An ephemeral pull consumer is asked for more only as what came before is taken, so that a slow reader is never
 overrun. Every message's stream sequence is checked; a lost connection or a silent server means a new consumer at the
-next sequence.
+next sequence. A consumer reads the copy of the server it happens to be on: what that copy lacks is looked for in the
+others (ADR-0020).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import logging
 import re
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 from nats.aio.subscription import Subscription
@@ -32,7 +33,11 @@ _HEARTBEAT = 2.0
 _NANO = 1_000_000_000
 _LOOK = 0.5
 _RETRY = 0.2
+_PATIENCE = 2.0
+"""Seconds between two looks for a copy that is not known to lack what is wanted."""
 _V1_TOKENS = 9
+_TRIES = 24
+"""Consumers that are made for one on the right server: the cluster puts each on any server that holds a copy."""
 _LAST_STREAM = re.compile(rf"\r\n{headers.LAST_STREAM}: *(\d+)", re.IGNORECASE)
 _PENDING = re.compile(rf"\r\n{headers.PENDING_MESSAGES}: *(\d+)", re.IGNORECASE)
 
@@ -45,17 +50,47 @@ class State(msgspec.Struct, frozen=True):
     first: int = msgspec.field(name="first_seq")
     last: int = msgspec.field(name="last_seq")
     deleted: int = msgspec.field(name="num_deleted", default=0)
+    bytes: int = 0
 
 
-class _Info(msgspec.Struct, frozen=True):
+class Peer(msgspec.Struct, frozen=True):
+    """A server that follows the stream's leader, as the leader sees it; `lag` in operations."""
+
+    name: str
+    current: bool = True
+    offline: bool = False
+    lag: int = 0
+
+
+class Group(msgspec.Struct, frozen=True):
+    """The servers that hold a copy each: the leader, empty while there is none, and those that follow it."""
+
+    leader: str = ""
+    replicas: tuple[Peer, ...] = ()
+
+    @property
+    def servers(self) -> list[str]:
+        """All of them by name, the leader first."""
+        return [name for name in (self.leader, *(peer.name for peer in self.replicas)) if name]
+
+
+class Info(msgspec.Struct, frozen=True):
+    """A stream's own account of itself."""
+
     state: State
+    cluster: Group = Group()
+
+
+class _Host(msgspec.Struct, frozen=True):
+    leader: str = ""
 
 
 class _Consumer(msgspec.Struct, frozen=True):
     name: str
+    cluster: _Host = _Host()
 
 
-_info = msgspec.json.Decoder(_Info)
+_info = msgspec.json.Decoder(Info)
 _consumer = msgspec.json.Decoder(_Consumer)
 
 
@@ -77,30 +112,52 @@ class StreamReader:
 
     async def state(self) -> State:
         """The stream's own account of itself. Raises `Unavailable`."""
-        return _info.decode(await self._call(f"STREAM.INFO.{self._stream}")).state
+        return (await self.info()).state
 
-    async def read(self, after: int, until: int | None = None) -> AsyncIterator[list[Recorded]]:
+    async def info(self) -> Info:
+        """The same, with the servers that hold its copies. Raises `Unavailable`."""
+        return _info.decode(await self._call(f"STREAM.INFO.{self._stream}"))
+
+    async def read(self, after: int, until: int | None = None) -> AsyncGenerator[list[Recorded], None]:
         """See `kernel.log.Stream.read`."""
         position, looked_for = after, 0
+        lacking: set[str] = set()
         while until is None or position < until:
-            tail = _Tail(self._client, self._stream, position, until)
+            tail = Tail(self._client, self._stream, position, until, lambda host: host not in lacking)
             try:
                 await tail.open()
                 while until is None or position < until:
                     batch = await tail.take()
                     position = batch[-1].sequence
                     yield batch
-            except _Passed as passed:
-                # What is there and does not come a second time either cannot be read.
+            except Passed as passed:
+                # What is there and does not come a second time either cannot be read, in this copy.
                 if passed.expected == looked_for or await self._is_missing(passed.expected):
-                    raise LogGap(passed.sentence(self._stream)) from None
+                    lacking.add(tail.host)
+                    if not tail.host or not set((await self._group()).servers) - lacking:
+                        raise LogGap(passed.sentence(self._stream)) from None
+                    log.error("%s, on server %s", passed.sentence(self._stream), tail.host)
+                else:
+                    lacking.clear()
+                    log.info("reading %s again from %d: it was lost on the way", self._stream, position + 1)
                 looked_for = passed.expected
-                log.info("reading %s again from %d: it was lost on the way", self._stream, position + 1)
-            except (_Silent, Unavailable, NatsError) as problem:
+            except NoCopy as problem:
+                log.error("message %d of %s: %s; waiting for another", looked_for, self._stream, problem)
+                await asyncio.sleep(_PATIENCE)
+            except (Silent, Unavailable, NatsError) as problem:
                 log.info("reading %s again from %d: %s", self._stream, position + 1, problem or type(problem).__name__)
                 await asyncio.sleep(_RETRY)
             finally:
                 await tail.close()
+
+    async def _group(self) -> Group:
+        """Those that hold copies: waits for an answer."""
+        while True:
+            try:
+                return (await self.info()).cluster
+            except Unavailable as problem:
+                log.info("looking for the copies of %s again: %s", self._stream, problem)
+                await asyncio.sleep(_RETRY)
 
     async def _is_missing(self, sequence: int) -> bool:
         """Whether the stream itself lacks a message that did not come: a connection that broke and was made anew may
@@ -125,11 +182,11 @@ class StreamReader:
             raise Unavailable(f"{subject}: {problem}") from problem
 
 
-class _Silent(Exception):
+class Silent(Exception):
     """The server stopped sending even heartbeats, or told us that the consumer is gone."""
 
 
-class _Passed(Exception):
+class Passed(Exception):
     """A message was passed over: `found` came, or was said to be behind it, instead of `expected`."""
 
     def __init__(self, expected: int, found: int, came: bool) -> None:
@@ -144,14 +201,33 @@ class _Passed(Exception):
         return f"message {self.expected} of stream {stream} is missing, {instead}"
 
 
-class _Tail:
-    """One ephemeral consumer and what it has delivered but nobody has taken yet; nothing after `until` is asked for."""
+class NoCopy(Exception):
+    """No server that is wanted holds a copy that can be read."""
 
-    def __init__(self, client: Connection, stream: str, position: int, until: int | None) -> None:
+
+class Tail:
+    """One ephemeral consumer and what it has delivered but nobody has taken yet; nothing after `until` is asked for.
+
+    `wanted` says which servers may be read from, by name. `bodiless`: bodies stay where they are; the server reads and
+    checks the whole message all the same. `host` is the server that it reads from, empty when that is the only one.
+    """
+
+    def __init__(
+        self,
+        client: Connection,
+        stream: str,
+        position: int,
+        until: int | None,
+        wanted: Callable[[str], bool] = lambda host: True,
+        bodiless: bool = False,
+    ) -> None:
         self._client = client
         self._stream = stream
         self._position = self._taken = position
         self._until = until
+        self._wanted = wanted
+        self._bodiless = bodiless
+        self.host = ""
         self._buffer: deque[Recorded] = deque()
         self._outstanding = 0
         self._name = ""
@@ -173,7 +249,19 @@ class _Tail:
             "mem_storage": True,
             "num_replicas": 1,
             "inactive_threshold": 30 * _NANO,
+            "headers_only": self._bodiless,
         }
+        for _ in range(_TRIES):
+            await self._make(config)
+            if self._wanted(self.host):
+                break
+            await self._unmake()
+        else:
+            raise NoCopy(f"no consumer on {self._stream} came to a server that was wanted")
+        self._heard = self._loop.time()
+        self._pull()
+
+    async def _make(self, config: Config) -> None:
         try:
             body = await call(
                 self._client,
@@ -182,9 +270,11 @@ class _Tail:
             )
         except ApiError as problem:
             raise Unavailable(f"no consumer on {self._stream}: {problem}") from problem
-        self._name = _consumer.decode(body).name
-        self._heard = self._loop.time()
-        self._pull()
+        made = _consumer.decode(body)
+        self._name, self.host = made.name, made.cluster.leader
+
+    async def _unmake(self) -> None:
+        await self._client.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._name}")
 
     async def take(self) -> list[Recorded]:
         """What has arrived, waiting for at least one message."""
@@ -211,9 +301,9 @@ class _Tail:
             self._wake = None
         if not self._buffer and self._broken is None:
             if self._client.stats["reconnects"] != self._connections:
-                raise _Silent("the connection was lost meanwhile")
+                raise Silent("the connection was lost meanwhile")
             if self._loop.time() - self._heard > 2 * _HEARTBEAT:
-                raise _Silent(f"nothing heard for {2 * _HEARTBEAT} s")
+                raise Silent(f"nothing heard for {2 * _HEARTBEAT} s")
 
     def _pull(self) -> None:
         wanted = _PULL - self._outstanding
@@ -241,7 +331,7 @@ class _Tail:
             self._position = sequence
             self._buffer.append(Recorded(sequence, body))
         elif sequence > self._position:
-            self._broken = self._broken or _Passed(self._position + 1, sequence, came=True)
+            self._broken = self._broken or Passed(self._position + 1, sequence, came=True)
         self._stir()
 
     def _on_status(self, head: str) -> None:
@@ -257,14 +347,14 @@ class _Tail:
             if self._outstanding <= _PULL // 2 and not self._buffer and self._client.is_connected:
                 self._pull()
             return
-        self._broken = _Silent(f"status {status} {description}")
+        self._broken = Silent(f"status {status} {description}")
         self._stir()
 
     def _on_heartbeat(self, head: str) -> None:
         """It says how far the consumer is, in order with what it delivers: what it has passed over is not there."""
         passed = _LAST_STREAM.search(head)
         if passed is not None and int(passed[1]) > self._position:
-            self._broken = self._broken or _Passed(self._position + 1, int(passed[1]), came=False)
+            self._broken = self._broken or Passed(self._position + 1, int(passed[1]), came=False)
             self._stir()
 
     def _stir(self) -> None:
@@ -277,7 +367,7 @@ class _Tail:
         try:
             await self._client.leave(self._subscription)
             if self._name and self._client.is_connected:
-                await self._client.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._name}")
+                await self._unmake()
         except NatsError as problem:
             # The consumer expires by itself; only the courtesy of removing it failed.
             log.debug("leaving consumer %s to expire: %s", self._name, problem)

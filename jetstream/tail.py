@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 
 from jetstream.connection import connect
 from jetstream.endpoint import Endpoint
+from octonet.kernel.event import Fact
+
+_FACTS = frozenset(fact.value for fact in Fact)
 
 
 async def facts(endpoint: Endpoint, subject: str, stop: asyncio.Event) -> AsyncIterator[tuple[str, bytes]]:
-    """(subject, body) of each message from now on, until `stop` is set."""
+    """(subject, body) of each fact from now on, until `stop` is set. Requests have subjects of the same shape."""
     client = await connect(endpoint, "octonet tail")
     queue: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
 
@@ -24,6 +27,8 @@ async def facts(endpoint: Endpoint, subject: str, stop: asyncio.Event) -> AsyncI
 
         async def pump() -> None:
             async for message in subscription.messages:
+                if message.subject.rpartition(".")[2] not in _FACTS:
+                    continue
                 queue.put_nowait((message.subject, message.data))
 
         pumping = asyncio.create_task(pump())

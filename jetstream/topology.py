@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from jetstream import subjects
-from jetstream.api import NO_SUCH_STREAM, ApiError, Config, call
+from jetstream.api import NO_LEADER, NO_SUCH_STREAM, ApiError, Config, NoAnswer, call
 from jetstream.connection import Connection
+from jetstream.log_streams import LogStreams
 from octonet.kernel.errors import Unavailable
 from octonet.kernel.ids import ProjectName
 
@@ -14,10 +17,19 @@ _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
 _MIB = 1024**2
 
+_CHOOSING = 30.0
+"""Seconds that a cluster may take to choose its leaders."""
+_PAUSE = 0.5
+
 LEASE_TTL = 4.0
 """Seconds a lease lives without renewal."""
+RESTORING = "octonet-restoring"
+"""Stands in the metadata of a log's stream while it is filled from a backup."""
 ENVELOPING = 1024
 """Bytes of a message that headers may take: bodies leave them free."""
+
+_FEED_OVER_LOG = 4
+"""How much larger a feed may be than its log, which must be full first: a fact of its own has headers of its own."""
 
 
 class StreamLimits(msgspec.Struct, frozen=True):
@@ -28,6 +40,8 @@ class StreamLimits(msgspec.Struct, frozen=True):
     commands_max_age_days: float = 7.0
     dead_letters_max_bytes: int = 16 * _MIB
     dead_letters_max_age_days: float = 30.0
+    quota: int = 0
+    """Bytes the log may hold; 0: as many as the server may store. The server sets them aside."""
     largest_message: int = 8 * _MIB
     """Bytes the server lets one message have, headers included."""
 
@@ -108,6 +122,7 @@ def project_streams(project: ProjectName, limits: StreamLimits) -> list[Config]:
             "storage": "file",
             "num_replicas": limits.replicas,
             "retention": "limits",
+            "max_bytes": limits.quota or -1,
             "discard": "new",
             "deny_delete": True,
             "deny_purge": True,
@@ -119,6 +134,7 @@ def project_streams(project: ProjectName, limits: StreamLimits) -> list[Config]:
             "storage": "file",
             "num_replicas": limits.replicas,
             "retention": "limits",
+            "max_bytes": limits.quota * _FEED_OVER_LOG or -1,
             "discard": "new",
             "allow_atomic": True,
             "duplicate_window": 120 * _SECOND,
@@ -142,20 +158,52 @@ def dead_letters_stream(project: ProjectName, limits: StreamLimits) -> Config:
     }
 
 
+class _Config(msgspec.Struct, frozen=True):
+    metadata: dict[str, str] = {}
+
+
+class _Info(msgspec.Struct, frozen=True):
+    config: _Config = _Config()
+
+
+_info = msgspec.json.Decoder(_Info)
+
+
 async def ensure(client: Connection, config: Config) -> None:
-    """Make the stream, or bring its settings in line. Raises `Unavailable` with a sentence when the server will not."""
+    """Make the stream, or bring its settings in line; a cluster that is choosing its leaders is waited for. Raises
+    `Unavailable` with a sentence when the server will not, or when the stream is being filled from a backup."""
+    until = asyncio.get_running_loop().time() + _CHOOSING
+    while True:
+        over = asyncio.get_running_loop().time() > until
+        try:
+            await _ensure(client, config)
+            return
+        except NoAnswer:
+            if over:
+                raise
+        except ApiError as problem:
+            if over or problem.code != NO_LEADER:
+                sentence = f"the stream {config['name']} cannot be set up: {problem}"
+                raise Unavailable(sentence, code="NATS_UNSUITABLE") from problem
+        await asyncio.sleep(_PAUSE)
+
+
+async def _ensure(client: Connection, config: Config) -> None:
     name = config["name"]
     try:
-        try:
-            await call(client, f"STREAM.INFO.{name}")
-        except ApiError as problem:
-            if problem.code != NO_SUCH_STREAM:
-                raise
-            await call(client, f"STREAM.CREATE.{name}", config)
-        else:
-            await call(client, f"STREAM.UPDATE.{name}", config)
+        info = _info.decode(await call(client, f"STREAM.INFO.{name}"))
     except ApiError as problem:
-        raise Unavailable(f"the stream {name} cannot be set up: {problem}", code="NATS_UNSUITABLE") from problem
+        if problem.code != NO_SUCH_STREAM:
+            raise
+        await call(client, f"STREAM.CREATE.{name}", config)
+        return
+    if RESTORING in info.config.metadata:
+        raise Unavailable(
+            f"the stream {name} is being restored, or its restore was broken off: finish it with `octonet restore "
+            "--resume` and the same backup",
+            code="RESTORE_UNFINISHED",
+        )
+    await call(client, f"STREAM.UPDATE.{name}", config)
 
 
 async def ensure_shared(client: Connection, limits: StreamLimits) -> None:
@@ -166,17 +214,29 @@ async def ensure_shared(client: Connection, limits: StreamLimits) -> None:
 
 
 async def ensure_project(client: Connection, project: ProjectName, limits: StreamLimits) -> None:
-    """Everything one project needs of its own."""
+    """Everything one project needs of its own. Of a log the newest stream is brought in line: closed ones stay as they
+    are, and what begins where the last of them ends is made by whoever owns the lane."""
     limits = msgspec.structs.replace(limits, largest_message=client.max_payload)
     for config in project_streams(project, limits):
-        await ensure(client, config)
+        if not subjects.is_log(str(config["name"])):
+            await ensure(client, config)
+            continue
+        streams = LogStreams(client, project)
+        if await streams.look() is not None or not streams.closed:
+            more = {"first_seq": streams.begins, "max_bytes": streams.room(limits.quota)} if streams.closed else {}
+            await ensure(client, {**config, "name": streams.name, "subjects": [streams.subject], **more})
 
 
 async def remove_project(client: Connection, project: ProjectName) -> None:
     """Remove what `ensure_project` made, history included. Raises `Unavailable`."""
-    for config in project_streams(project, StreamLimits()):
+    streams = LogStreams(client, project)
+    await streams.look()
+    names = [str(config["name"]) for config in project_streams(project, StreamLimits())]
+    # The newest first: what is left of a log when this is broken off is found again from its beginning.
+    closed = [one.name for one in reversed(streams.closed)]
+    for name in [streams.name, *closed, *(name for name in names if not subjects.is_log(name))]:
         try:
-            await call(client, f"STREAM.DELETE.{config['name']}")
+            await call(client, f"STREAM.DELETE.{name}")
         except ApiError as problem:
             if problem.code != NO_SUCH_STREAM:
-                raise Unavailable(f"the stream {config['name']} cannot be removed: {problem}") from problem
+                raise Unavailable(f"the stream {name} cannot be removed: {problem}") from problem

@@ -3,44 +3,62 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 import secrets
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import transports
 from commands import COMMANDS
+from jetstream.bus import NatsBus
 from jetstream.connection import Connection, connect
 from jetstream.counters import Counters
 from jetstream.endpoint import Endpoint
+from jetstream.monitors import Monitors
 from jetstream.owners import Owners
 from jetstream.topology import StreamLimits, ensure_shared
 from jetstream.workers import Workers
 from octonet.access.origin import networks
 from octonet.access.system_facts import SystemFacts
+from octonet.admin.doors.live_log import LiveLogDoor
+from octonet.admin.doors.performance import PerformanceDoor
+from octonet.admin.pace import Paces
 from octonet.admin.system import SystemProject
 from octonet.config import Settings
+from octonet.door_catalog import find_doors, http_settings, listen_settings
 from octonet.gateway import Gateway
 from octonet.identity import Identity
-from octonet.kernel.catalog import names
 from octonet.kernel.errors import Invalid, NotFound, OctonetError, StorageUnavailable, Unavailable
+from octonet.kernel.figures import Family
 from octonet.kernel.ids import DEFAULT_PROJECT, SYSTEM_PROJECT, ProjectName, is_private
 from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import Strategy
 from octonet.project import Projects
 from octonet.project_files import load_projects, system_of
 from octonet.projects_tree import ProjectSettings
+from octonet.serving.figures import Figures
+from octonet.serving.observation import Observation
 from octonet.serving.playground import Playground
 from octonet.serving.registry import Registry
+from octonet.serving.scrubber import Scrubber
 from octonet.serving.storage import open_database
 from octonet.serving.stored_projects import stored_projects
 from octonet.serving.surroundings import Surroundings
 from octonet.serving.worker import Worker
-from octonet.transport import HttpDoor, HttpSettings, HttpTransport, load
+from octonet.sources import SourcesByProject
+from octonet.transport import HttpDoor, HttpTransport, ListeningTransport
 from projections import QUERIES
 from transports.engine.caller import project_of
+from transports.engine.encryption import server_context
 from transports.engine.health import Health
 from transports.engine.http import HttpHost
+from transports.engine.throttle import Throttle
+from transports.engine.traffic import Traffic
+from transports.engine.turnstile import Turnstile
+
+if TYPE_CHECKING:
+    from octonet.tracing import Tracing
 
 log = logging.getLogger("octonet")
 
@@ -59,12 +77,14 @@ class Node:
     def __init__(
         self,
         settings: Settings,
+        endpoint: Endpoint,
         client: Connection,
         files: Sequence[ProjectSettings],
         worker: bool,
         migrates: bool,
         only: frozenset[ProjectName] | None = None,
     ) -> None:
+        self._endpoint = endpoint
         self._settings = settings
         self._client = client
         self._files = files
@@ -72,13 +92,23 @@ class Node:
         self._owners = Owners(client)
         self._worker = Worker(Workers(client, self.name)) if worker else None
         self._projects = Projects([])
-        around = Surroundings(settings, client, self.name, self._owners, self._worker, migrates)
+        self.trace = _tracing(settings, self.name)
+        sources = SourcesByProject()
+        around = Surroundings(settings, client, self.name, self._owners, self._worker, migrates, sources, self.trace)
         self.registry = Registry(around, files, self._projects, only, lambda: self.owns(SYSTEM_PROJECT))
         self._roster = self.registry.roster
         self.doors: list[HttpTransport] = find_doors(settings)
         counters = Counters(client, StreamLimits(replicas=settings.nats_replicas))
         self.identity = Identity(settings, self._projects, system_of(files).schemas, counters.add)
         self.gateway = Gateway(self._projects, COMMANDS, QUERIES, settings.command_timeout, gate=self.identity.gate)
+        self.traffic, self.throttle = Traffic(self.gateway.serves), Throttle()
+        urls = [url.strip() for url in settings.nats_monitor_urls.split(",") if url.strip()]
+        monitors = Monitors(
+            urls, Endpoint("", ca=settings.nats_ca, certificate=settings.nats_cert, key=settings.nats_key)
+        )
+        self._scrubber = Scrubber(client, lambda: self.owns(SYSTEM_PROJECT), settings.scrub_every, monitors)
+        figures = Figures(client, self.name, self._roster, self._worker, self._own_figures)
+        self.observation = Observation(client, figures, self.traffic, self.throttle, settings.pool_size)
         self._playground: Playground | None = None
         self._following: list[asyncio.Task[None]] = []
 
@@ -90,8 +120,16 @@ class Node:
             await self._worker.open()
         await self.registry.open(self.gateway)
         self.identity.begin(self.gateway)
-        facts = SystemFacts(lambda: self._projects.get(SYSTEM_PROJECT).hub, [self.identity.listener, self.registry])
-        following = [facts.run(), self.registry.run(lambda: facts.reached)]
+        await self.observation.open()
+        await self._scrubber.open()
+        listeners = [self.identity.listener, self.registry, self.observation]
+        facts = SystemFacts(lambda: self._projects.get(SYSTEM_PROJECT).hub, listeners)
+        following = [
+            facts.run(),
+            self._scrubber.run(),
+            self.registry.run(lambda: facts.reached),
+            self.observation.run(Paces(SystemProject(self.gateway)), lambda: self.registry.reach(facts.reached)),
+        ]
         if self._settings.trial_enabled and not self._settings.open_mode:
             self._playground = Playground(
                 self._settings,
@@ -108,7 +146,16 @@ class Node:
         """The doors for those who see to keys, people and projects: path prefix → door."""
         office = self.identity.office(self.gateway, self.registry.projects.owned)
         trial = {} if self._playground is None else self._playground.doors()
-        return {**office.doors, **self.registry.doors(office, project_of), **trial}
+        paces = Paces(SystemProject(self.gateway))
+        seen = {
+            **PerformanceDoor(self.observation, paces, office.let_in, office.authority).mount(),
+            **LiveLogDoor(self.observation.watch, office.let_in, office.authority).mount(),
+        }
+        return {**office.doors, **self.registry.doors(office, project_of), **seen, **trial}
+
+    def bus(self) -> NatsBus:
+        """A connection to the message bus, not yet made."""
+        return NatsBus(self._endpoint)
 
     def schemas(self, project: ProjectName) -> Schemas:
         """The entities of a project. Raises `NotFound` with code UNKNOWN_PROJECT."""
@@ -166,13 +213,15 @@ class Node:
         doors = tuple(door.name for door in self.doors)
         seen = [served.name for served in self._roster] if name == DEFAULT_PROJECT else [name]
         unowned = tuple(other for other in seen if not self._has_owner(other))
-        return Health(not reason, doors, tuple(project.schemas.entities), reason, unowned)
+        damaged = tuple(one for one in self._scrubber.damaged if name in (DEFAULT_PROJECT, one.project))
+        return Health(not reason, doors, tuple(project.schemas.entities), reason, unowned, damaged)
 
     async def close(self) -> None:
         """Record what is queued, give up the lanes, release everything."""
         for task in self._following:
             task.cancel()
         await asyncio.gather(*self._following, return_exceptions=True)
+        await self.observation.close()
         await self.registry.close()
         await self.identity.close()
         await self._roster.drain()
@@ -180,6 +229,12 @@ class Node:
             await self._worker.close()
         await self._roster.close()
         await self._client.close()
+        if self.trace is not None:
+            # In a thread: a collector that does not answer is waited for.
+            await asyncio.to_thread(self.trace.close)
+
+    def _own_figures(self) -> list[Family]:
+        return [*self.traffic.families(), *self.registry.figures(), *self._scrubber.families()]
 
     def _has_owner(self, project: ProjectName) -> bool:
         owner = self._owners.of(project)
@@ -187,40 +242,62 @@ class Node:
 
 
 class Doors:
-    """The HTTP doors of a node, on one port."""
+    """The doors of a node: those of HTTP on one port, and those that listen elsewhere."""
 
     def __init__(self, settings: Settings, node: Node) -> None:
+        self._settings = settings
         self._node = node
+        self._turnstile = Turnstile(node.traffic, node.throttle, node.trace)
         origins = [origin.strip() for origin in settings.cors_origin.split(",") if origin.strip()]
         self._host = HttpHost(
-            node.gateway.serves, node.health, origins, settings.max_body, networks(settings.trusted_proxies)
+            node.gateway.serves,
+            node.health,
+            origins,
+            settings.max_body,
+            networks(settings.trusted_proxies),
+            node.traffic,
+            node.throttle,
+            node.trace,
+            settings.log_requests,
+            server_context(settings.tls_cert, settings.tls_key),
         )
         for door in node.doors:
-            for prefix, handler in door.mount(node.gateway, _http_settings(settings, door)).items():
-                self._host.mount(prefix, handler)
+            for prefix, handler in door.mount(node.gateway, http_settings(settings, door)).items():
+                self._host.mount(prefix, handler, door.name)
         for prefix, handler in node.office().items():
-            self._host.mount(prefix, handler)
+            self._host.mount(prefix, handler, "office")
 
-    async def open(self, host: str, port: int, shared: bool = False) -> int:
-        """Listen; returns the port. `shared`: other processes listen on it too."""
-        return await self._host.start(host, port, shared)
+    async def open(self, shared: bool = False) -> tuple[int, list[str]]:
+        """Listen; returns the port of HTTP and where the other doors are. `shared`: other processes listen there too.
+        Raises `Unavailable` where one cannot."""
+        settings, node = self._settings, self._node
+        port = await self._host.start(settings.host, settings.port, shared)
+        elsewhere = [door for door in node.doors if isinstance(door, ListeningTransport)]
+        told = [listen_settings(settings, door, self._turnstile, shared, node.bus) for door in elsewhere]
+        return port, [await door.listen(node.gateway, one) for door, one in zip(elsewhere, told, strict=True)]
 
     async def close(self, grace: float) -> None:
         """Accept nothing more, end streams with a reason, let requests finish for up to `grace` seconds."""
         ending = [asyncio.create_task(door.close()) for door in self._node.doors]
-        await self._host.stop(grace)
+        waiting = asyncio.wait(ending, timeout=grace) if ending else asyncio.sleep(0)
+        await asyncio.gather(self._host.stop(grace), waiting)
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
 
 
-def find_doors(settings: Settings) -> list[HttpTransport]:
-    """The HTTP doors that exist and are not switched off."""
-    return [load(name) for name in names(transports.__path__) if settings.transports.get(name, True)]
+def _tracing(settings: Settings, process: str) -> Tracing | None:
+    """Raises `Unavailable` with code TRACES_NOT_INSTALLED, `Invalid`."""
+    if not settings.traces_url:
+        return None
+    if not 0 <= settings.traces_share <= 1:
+        raise Invalid("OCTONET_TRACES_SHARE is a share of the requests, from 0 to 1")
+    if importlib.util.find_spec("opentelemetry") is None:
+        sentence = "traces need more to be installed: pip install 'octonet[traces]'"
+        raise Unavailable(sentence, code="TRACES_NOT_INSTALLED")
+    from octonet.tracing import Tracing  # noqa: PLC0415  # heavy, and for most not there
 
-
-def _http_settings(settings: Settings, door: HttpTransport) -> HttpSettings:
-    return HttpSettings(settings.paths.get(door.name, door.default_path), settings.heartbeat, settings.max_buffer)
+    return Tracing(settings.traces_url, settings.traces_share, process)
 
 
 async def open_node(
@@ -236,7 +313,7 @@ async def open_node(
     found = load_projects(settings) if files is None else files
     client = await connect(endpoint)
     chosen = None if only is None else frozenset(only)
-    node = Node(settings, client, found, worker, worker if migrates is None else migrates, chosen)
+    node = Node(settings, endpoint, client, found, worker, worker if migrates is None else migrates, chosen)
     try:
         await node.open()
         _check_there(node, chosen)

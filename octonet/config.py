@@ -1,25 +1,13 @@
-"""Settings: defaults, then `.env`, then the environment (by profile), then flags. The only reader of the environment.
-
-With `MOSTA_ENV=DEV` a variable `DEV_SGBD_URI` wins over `SGBD_URI`; an empty variable counts as not set.
-"""
+"""The settings of a server: what there is, its default, and what it means. `octonet.environment` reads them."""
 
 from __future__ import annotations
 
-import difflib
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, get_type_hints
+from typing import Annotated
 
 import msgspec
-from dotenv import dotenv_values
 from msgspec import Meta
-
-from octonet.kernel.errors import Fault, ValidationError
-
-PROFILE: Final = "MOSTA_ENV"
-_OURS: Final = ("OCTONET_", "MOSTA_")
-_TRANSPORTS: Final = ("rest", "graphql", "ws", "sse", "jsonrpc", "mcp", "trpc", "odata", "grpc", "nats", "arrow")
 
 
 def _setting(env: str, text: str) -> Meta:
@@ -73,6 +61,45 @@ class Settings(msgspec.Struct, frozen=True):
     ] = ""
     nats_user: Annotated[str, _setting("NATS_USER", "User at the external nats-server")] = ""
     nats_password: Annotated[str, _setting("NATS_PASSWORD", "Password at the external nats-server")] = ""
+    nats_ca: Annotated[
+        str,
+        _setting(
+            "NATS_CA",
+            "File (PEM) of the certificates that the nats-server's must lead to; empty: those that the system trusts. "
+            "Set, or with `tls://` in NATS_URL, nothing is sent without TLS",
+        ),
+    ] = ""
+    nats_cert: Annotated[str, _setting("NATS_CERT", "File (PEM) of a certificate to show to the nats-server")] = ""
+    nats_key: Annotated[str, _setting("NATS_KEY", "File (PEM) of that certificate's key")] = ""
+    nats_creds: Annotated[
+        str, _setting("NATS_CREDS", "A credentials file (`.creds`) to enter the nats-server with, instead of a user")
+    ] = ""
+    nats_nkey: Annotated[str, _setting("NATS_NKEY", "The file of an nkey's seed, likewise")] = ""
+    nats_listen: Annotated[
+        str,
+        _setting(
+            "OCTONET_NATS_LISTEN",
+            "`host:port` where others connect to the embedded nats-server; empty: from this machine only, at a free "
+            "port that the banner tells",
+        ),
+    ] = ""
+    nats_callout_seed: Annotated[
+        str,
+        _setting(
+            "NATS_CALLOUT_SEED",
+            "The file of the seed (`SA…`) of the `auth_callout` issuer of an external nats-server: API keys then open "
+            "connections to it",
+        ),
+    ] = ""
+    nats_system_user: Annotated[
+        str,
+        _setting(
+            "NATS_SYSTEM_USER",
+            "User of the system account of an external nats-server, through which the connections of a revoked key "
+            "are ended at once",
+        ),
+    ] = ""
+    nats_system_password: Annotated[str, _setting("NATS_SYSTEM_PASSWORD", "Their password")] = ""
     nats_max_store: Annotated[
         int,
         _setting(
@@ -80,9 +107,62 @@ class Settings(msgspec.Struct, frozen=True):
             "Bytes the embedded nats-server may store, at least 128 MiB; 0: three quarters of the free disk",
         ),
     ] = 0
+    quota: Annotated[
+        int,
+        _setting(
+            "OCTONET_QUOTA",
+            "Bytes the log of each project may hold, and its facts on NATS four times as many; nats-server sets them "
+            "aside; 0: as many as the server may store",
+        ),
+    ] = 0
+    rotate_at: Annotated[
+        int,
+        _setting(
+            "OCTONET_ROTATE_AT",
+            "Bytes of the stream that a log is kept in, at which it is closed and the log goes on in another; 0: only "
+            "`octonet rotate` does that",
+        ),
+    ] = 0
     nats_replicas: Annotated[int, _setting("OCTONET_NATS_REPLICAS", "Copies of each stream (1, 3 or 5)")] = 1
+    nats_monitor_urls: Annotated[
+        str,
+        _setting(
+            "NATS_MONITOR_URLS",
+            "Where every nats-server of a cluster is monitored, such as `http://nats-1:8222`, by commas: each is asked "
+            "about its own copies; empty: they are only read",
+        ),
+    ] = ""
+    scrub_every: Annotated[
+        float,
+        _setting("OCTONET_SCRUB_EVERY", "Seconds between two looks at every copy of every stream; 0: never"),
+    ] = 30.0
+    snapshot_every: Annotated[
+        int,
+        _setting(
+            "OCTONET_SNAPSHOT_EVERY",
+            "Log entries of a project after which its worker takes a snapshot, for rebuilds to begin with; 0: never",
+        ),
+    ] = 0
+    snapshots_kept: Annotated[int, _setting("OCTONET_SNAPSHOTS_KEPT", "Snapshots of a project that are kept")] = 2
     host: Annotated[str, _setting("OCTONET_HOST", "Address the HTTP doors listen on")] = "127.0.0.1"
     port: Annotated[int, _setting("MOSTA_NET_PORT", "Port of the HTTP doors; 0 takes a free one")] = 4488
+    tls_cert: Annotated[
+        str,
+        _setting(
+            "OCTONET_TLS_CERT",
+            "File (PEM) of the certificate of the HTTP doors, with those that lead to its authority; empty: the doors "
+            "speak plain HTTP",
+        ),
+    ] = ""
+    tls_key: Annotated[str, _setting("OCTONET_TLS_KEY", "File (PEM) of that certificate's key")] = ""
+    tls_client_ca: Annotated[
+        str,
+        _setting(
+            "OCTONET_TLS_CLIENT_CA",
+            "File (PEM) of the authority whose certificates the clients of doors with a port of their own (gRPC, Arrow "
+            "Flight) must show; empty: none needs to",
+        ),
+    ] = ""
     open_mode: Annotated[bool, _setting("OCTONET_OPEN_MODE", "Serve without keys: for development only")] = False
     key_hash: Annotated[
         str, _setting("OCTONET_KEY_HASH", "How new API keys are stored: hmac, or bcrypt where a policy wants it")
@@ -145,10 +225,75 @@ class Settings(msgspec.Struct, frozen=True):
         float, _setting("OCTONET_COMMAND_TIMEOUT", "Seconds a caller waits for a command's outcome")
     ] = 30.0
     log_level: Annotated[str, _setting("OCTONET_LOG_LEVEL", "debug, info, warning or error")] = "info"
+    log_format: Annotated[
+        str, _setting("OCTONET_LOG_FORMAT", "`text` for people, `json` for programs: an object on each line")
+    ] = "text"
+    log_requests: Annotated[bool, _setting("OCTONET_LOG_REQUESTS", "Log every HTTP request, without its query")] = False
+    traces_url: Annotated[
+        str,
+        _setting(
+            "OCTONET_TRACES_URL",
+            "Where spans go, OTLP over HTTP, such as `http://collector:4318`; empty: there are none",
+        ),
+    ] = ""
+    traces_share: Annotated[
+        float,
+        _setting("OCTONET_TRACES_SHARE", "Of requests that come without a trace, the share that gets one, 0 to 1"),
+    ] = 1.0
+    graphql_depth: Annotated[
+        int, _setting("OCTONET_GRAPHQL_DEPTH", "Levels that a GraphQL document may nest fields; more is refused")
+    ] = 10
+    graphql_aliases: Annotated[int, _setting("OCTONET_GRAPHQL_ALIASES", "Aliases a GraphQL document may have")] = 50
+    graphql_fields: Annotated[
+        int, _setting("OCTONET_GRAPHQL_FIELDS", "Fields a GraphQL document may select, fragments unfolded")
+    ] = 2000
+    graphql_roots: Annotated[
+        int, _setting("OCTONET_GRAPHQL_ROOTS", "Fields a GraphQL document may ask for at the root")
+    ] = 20
+    graphql_tokens: Annotated[int, _setting("OCTONET_GRAPHQL_TOKENS", "Tokens a GraphQL document may have")] = 4000
+    graphql_size: Annotated[int, _setting("OCTONET_GRAPHQL_SIZE", "Characters a GraphQL document may have")] = 65_536
+    graphql_cost: Annotated[
+        int,
+        _setting("OCTONET_GRAPHQL_COST", "Rows a GraphQL document may bring, by estimate: a list in a row counts ten"),
+    ] = 20_000
+    graphql_introspection: Annotated[
+        bool, _setting("OCTONET_GRAPHQL_INTROSPECTION", "Whether GraphQL clients may ask for the schema")
+    ] = True
+    graphql_strict_status: Annotated[
+        bool,
+        _setting(
+            "OCTONET_GRAPHQL_STRICT_STATUS",
+            "Answer what is a GraphQL document but cannot be executed with 422, as the newest draft has it, not 400",
+        ),
+    ] = False
+    graphql_page: Annotated[
+        bool, _setting("OCTONET_GRAPHQL_PAGE", "Whether browsers that open the GraphQL door get a page to try it")
+    ] = True
+    graphql_documents: Annotated[
+        str,
+        _setting(
+            "OCTONET_GRAPHQL_DOCUMENTS",
+            "A folder of GraphQL documents, `*.graphql`, that clients name by file name or by SHA-256",
+        ),
+    ] = ""
+    graphql_only_documents: Annotated[
+        bool, _setting("OCTONET_GRAPHQL_ONLY_DOCUMENTS", "Execute the documents of that folder and no others")
+    ] = False
+    arrow_sql_timeout: Annotated[
+        float, _setting("OCTONET_ARROW_SQL_TIMEOUT", "Seconds a statement of Flight SQL may take")
+    ] = 30.0
+    arrow_sql_rows: Annotated[
+        int, _setting("OCTONET_ARROW_SQL_ROWS", "Rows the answer to a statement of Flight SQL may have")
+    ] = 1_000_000
+    arrow_sql_memory: Annotated[
+        int, _setting("OCTONET_ARROW_SQL_MEMORY", "Bytes of memory a statement of Flight SQL may use")
+    ] = 128 * 1024 * 1024
     transports: Mapping[str, bool] = {}
     """Which doors are open, by name."""
     paths: Mapping[str, str] = {}
     """Where a door is mounted, when not at its default."""
+    ports: Mapping[str, int] = {}
+    """Where a door with a port of its own listens, when not at its default."""
 
     def database_uri(self) -> str:
         """The database's address, with the default filled in."""
@@ -166,122 +311,3 @@ class Settings(msgspec.Struct, frozen=True):
             "server": {"port": self.port, "projectsFile": self.projects_tree or "projects-tree.json"},
             "transports": dict(self.transports),
         }
-
-
-class Variable(msgspec.Struct, frozen=True):
-    """One environment variable, for the documentation."""
-
-    name: str
-    field: str
-    default: str
-    description: str
-
-
-def variables(transports: Mapping[str, str]) -> Iterator[Variable]:
-    """Every variable there is; `transports` maps the doors that exist to their default paths."""
-    for field, meta, default in _fields():
-        yield Variable(_env(meta), field, _spell(default), meta.description or "")
-    for name, path in transports.items():
-        upper = name.upper()
-        yield Variable(f"MOSTA_NET_{upper}_ENABLED", "transports", "true", f"Open the {name} door")
-        yield Variable(f"MOSTA_NET_{upper}_PATH", "paths", path, f"Where the {name} door is mounted")
-    yield Variable(PROFILE, "", "", "Profile: `<PROFILE>_<NAME>` wins over `<NAME>`")
-
-
-def load(
-    flags: Mapping[str, object] | None = None,
-    environment: Mapping[str, str] | None = None,
-    directory: Path | None = None,
-) -> tuple[Settings, list[str]]:
-    """The settings, and a warning for each variable nobody knows. Raises `ValidationError` with every fault."""
-    found = _read(environment if environment is not None else os.environ, directory or Path())
-    profile = found.get(PROFILE, "").strip()
-    values: dict[str, object] = {}
-    faults: list[Fault] = []
-    hints = get_type_hints(Settings)
-    for field, meta, _ in _fields():
-        text = _look_up(found, profile, _env(meta))
-        if text is not None:
-            try:
-                values[field] = _parse(text, hints[field])
-            except ValueError as problem:
-                faults.append(Fault(_env(meta), str(problem)))
-    values["transports"], values["paths"] = _doors(found, profile, faults)
-    values |= {name: value for name, value in (flags or {}).items() if value is not None}
-    if faults:
-        raise ValidationError("; ".join(f"{f.path}: {f.message}" for f in faults), faults=tuple(faults))
-    return msgspec.convert(values, Settings), list(_unknown(found, profile))
-
-
-def _read(environment: Mapping[str, str], directory: Path) -> dict[str, str]:
-    files: dict[str, str] = {}
-    for name in (".env", ".env.local"):
-        files |= {key: value for key, value in dotenv_values(directory / name).items() if value is not None}
-    given = {key: value for key, value in environment.items() if value != ""}
-    return {key: value for key, value in (files | given).items() if value != ""}
-
-
-def _look_up(found: Mapping[str, str], profile: str, name: str) -> str | None:
-    return (found.get(f"{profile}_{name}") if profile else None) or found.get(name)
-
-
-def _doors(found: Mapping[str, str], profile: str, faults: list[Fault]) -> tuple[dict[str, bool], dict[str, str]]:
-    enabled: dict[str, bool] = {}
-    paths: dict[str, str] = {}
-    for name in _TRANSPORTS:
-        variable = f"MOSTA_NET_{name.upper()}_ENABLED"
-        text = _look_up(found, profile, variable)
-        if text is not None:
-            try:
-                enabled[name] = _boolean(text)
-            except ValueError as problem:
-                faults.append(Fault(variable, str(problem)))
-        path = _look_up(found, profile, f"MOSTA_NET_{name.upper()}_PATH")
-        if path is not None:
-            paths[name] = path
-    return enabled, paths
-
-
-def _parse(text: str, hint: object) -> object:
-    if hint is bool:
-        return _boolean(text)
-    if hint is int or hint is float:
-        try:
-            return int(text) if hint is int else float(text)
-        except ValueError:
-            raise ValueError(f"{text!r} is not a number") from None
-    return text
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
-        raise ValueError(f"{text!r} is neither true nor false")
-    return text.lower() in ("true", "1", "yes")
-
-
-def _unknown(found: Mapping[str, str], profile: str) -> Iterator[str]:
-    known = {_env(meta) for _, meta, _ in _fields()} | {PROFILE}
-    known |= {f"MOSTA_NET_{name.upper()}_{what}" for name in _TRANSPORTS for what in ("ENABLED", "PATH", "PORT")}
-    for variable in sorted(found):
-        bare = variable.removeprefix(f"{profile}_") if profile else variable
-        if bare.startswith(_OURS) and bare not in known:
-            near = difflib.get_close_matches(bare, known, 1, 0.6)
-            yield f"{variable} is not a setting" + (f"; did you mean {near[0]}?" if near else "")
-
-
-def _fields() -> Iterator[tuple[str, Meta, object]]:
-    hints = get_type_hints(Settings, include_extras=True)
-    for field in msgspec.structs.fields(Settings):
-        metadata = getattr(hints[field.name], "__metadata__", ())
-        for meta in metadata:
-            if isinstance(meta, Meta):
-                yield field.name, meta, field.default
-
-
-def _env(meta: Meta) -> str:
-    assert meta.extra is not None
-    return str(meta.extra["env"])
-
-
-def _spell(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

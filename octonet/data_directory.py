@@ -25,6 +25,19 @@ class DataDirectory:
         """Where a project's newest signed checkpoint is kept."""
         return self.path / "audit" / f"{project}.checkpoint"
 
+    def snapshots(self, project: str) -> Path:
+        """Where a project's snapshots are kept."""
+        return self.path / "snapshots" / project
+
+    @property
+    def history(self) -> Path:
+        """Where the versions of rows are kept, and rows as they were: made from the logs, and safe to remove."""
+        return self.path / "history"
+
+    def register(self, rule: str) -> Path:
+        """Where a replication rule keeps what it has seen: made from the logs, and safe to remove."""
+        return self.path / "rules" / f"{rule}.db"
+
     @property
     def keys(self) -> Path:
         """Where each project's sealing key is kept."""

@@ -12,7 +12,7 @@ import os
 import msgspec
 
 from octonet.kernel import options_parse
-from octonet.kernel.envelope import Actor, Envelope
+from octonet.kernel.envelope import Actor, Envelope, Together
 from octonet.kernel.errors import invalid
 from octonet.kernel.ids import CommandId, EntityId, uuid7
 from octonet.kernel.instant import iso
@@ -57,7 +57,9 @@ class CommandDraft:
     """Implements `kernel.envelope.Draft`. `id` and `shown` (relations to populate in the answer) are known once the
     envelope was made."""
 
-    __slots__ = ("_actor", "_command", "_entropy", "_expected", "_home", "_request", "_schema", "id", "once", "shown")
+    __slots__ = (
+        "_actor", "_entropy", "_expected", "_request", "_together", "command", "home", "id", "once", "schema", "shown"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -67,10 +69,12 @@ class CommandDraft:
         request: Request,
         actor: Actor,
         entropy: Entropy,
+        together: Together | None = None,
     ) -> None:
-        self._home = home
-        self._command = command
-        self._schema = schema
+        self._together = together
+        self.home = home
+        self.command = command
+        self.schema = schema
         self._request = request
         self._actor = actor
         self._entropy = entropy
@@ -81,16 +85,16 @@ class CommandDraft:
 
     def envelope(self, at: int) -> Envelope[Command]:
         """Check, normalise, seal; fix ids and time. Raises `OctonetError` naming the place."""
-        home, schema = self._home, self._schema
+        home, schema = self.home, self.schema
         door = _Door(home.schemas, iso(at), at, self._entropy)
-        parsed = self._command.parse(self._request, schema, door)
+        parsed = self.command.parse(self._request, schema, door)
         self.shown = options_parse.relations(schema, self._request.relations)
         if schema.secrets:
             parsed = parsed.sealed(lambda row: seal_row(home.sealer, schema, "", row))
         if self.once is not None:
-            return Envelope(self.id, at, self._actor, parsed, self.once.fingerprint, self._expected)
+            return Envelope(self.id, at, self._actor, parsed, self.once.fingerprint, self._expected, self._together)
         self.id = CommandId(door.new_id())
-        return Envelope(self.id, at, self._actor, parsed, expected=self._expected)
+        return Envelope(self.id, at, self._actor, parsed, expected=self._expected, together=self._together)
 
 
 def _expected(given: Raw) -> int | None:

@@ -95,7 +95,10 @@ class Identity:
         scopes = Scopes(system, {PROJECTS: lambda: [p.name for p in self._projects if not is_private(p.name)]})
         login = self._login(system)
         public = self._settings.public_url
-        reception = Reception(gateway, login, self._sessions, lambda incoming: caller(incoming, "admin"), public)
+        encrypted = bool(self._settings.tls_cert)
+        reception = Reception(
+            gateway, login, self._sessions, lambda incoming: caller(incoming, "admin"), public, encrypted
+        )
         people = People(system, authority, login, self._passwords)
         doors = {
             **AuthDoor(self._tickets, reception.by_key, now).mount(),
@@ -105,7 +108,7 @@ class Identity:
             **RolesDoor(Roles(system), reception.let_in, authority).mount(),
             **AccountsDoor(accounts, reception.let_in, authority).mount(),
         }
-        return Office(reception.let_in, authority, accounts, {} if self.gate is OPEN else doors)
+        return Office(reception.let_in, reception, authority, accounts, {} if self.gate is OPEN else doors)
 
     def _login(self, system: SystemProject) -> Login:
         life = self._settings.session_life

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -14,10 +14,13 @@ from octonet.kernel.errors import NotFound
 from octonet.kernel.ids import ProjectName
 from octonet.kernel.log import Outcome
 from octonet.kernel.operation import Command, Limits
+from octonet.kernel.past import Past
 from octonet.kernel.position import Positions
 from octonet.kernel.schema import Schemas
 from octonet.kernel.sealing import Sealer
 from octonet.kernel.storage import Database
+from octonet.kernel.trial import Trial
+from octonet.sources import NO_REPLICAS, Sources
 from projections.engine.hub import Hub
 
 
@@ -27,6 +30,11 @@ class Intake(Protocol):
     def submit(self, draft: Draft[Command], patience: float) -> Awaitable[Outcome]:
         """Send a command on its way; the awaitable gives its outcome, or raises why it was refused or not recorded,
         or `TimeoutError` after about `patience` seconds."""
+        ...
+
+    def submit_together(self, drafts: Sequence[Draft[Command]], patience: float) -> Sequence[Awaitable[Outcome]]:
+        """The same for the commands of a change set, which travel in one frame or not at all: one that is refused on
+        its way refuses them all, and every awaitable raises why."""
         ...
 
 
@@ -43,7 +51,11 @@ class Project(msgspec.Struct, frozen=True):
     sealer: Sealer
     positions: Positions
     idempotency: Idempotency
+    past: Past
+    trial: Trial
     limits: Limits = Limits()
+    sources: Sources = NO_REPLICAS
+    """Replicas that queries may be answered from."""
 
 
 class Projects:

@@ -11,13 +11,12 @@ import msgspec
 
 from octonet.kernel.errors import OctonetError, validation
 from octonet.kernel.faults import Faults, did_you_mean, kind, quote, step
-from octonet.kernel.ids import ProjectName
+from octonet.kernel.ids import ProjectName, is_slug
 from octonet.kernel.schema import Schemas
 from octonet.kernel.schema_parse import parse as parse_schema
 from octonet.kernel.storage import Strategy
 
 _CODE: Final = "INVALID_PROJECTS_TREE"
-_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _MEMBERS: Final = frozenset(
     {"dialect", "uri", "schemas", "schemaStrategy", "pool", "tablePrefix", "showSql", "description"}
 )
@@ -179,7 +178,7 @@ class _Reader:
         )
 
     def _check_name(self) -> None:
-        if not _SLUG.fullmatch(self._name):
+        if not is_slug(self._name):
             self._faults.add(
                 self._path, "a project's name has 1 to 63 lower-case letters, digits and hyphens, no hyphen first"
             )

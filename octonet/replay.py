@@ -20,6 +20,7 @@ from octonet.kernel.position import Positions
 from octonet.kernel.storage import DatabaseOptions, Strategy
 from octonet.project_files import choose
 from octonet.serving.stored_projects import known_projects
+from octonet.target import dialect_of
 from projections.engine.fold import Fold
 
 
@@ -39,7 +40,7 @@ async def replay(
     projects = await known_projects(settings)
     found = choose(projects, project)[0]
     name, schemas = found.name, found.schemas
-    dialect = dialect or _dialect_of(uri) or found.dialect
+    dialect = dialect or dialect_of(uri) or found.dialect
     for other in projects:
         if (dialect, uri) == (other.dialect, other.uri):
             raise Conflict(f"that is the own database of project {other.name}: replay fills another one")
@@ -69,13 +70,6 @@ async def replay(
             await database.close()
     finally:
         await client.close()
-
-
-def _dialect_of(uri: str) -> str | None:
-    """The dialect that an address names by its scheme, as in ``postgresql+asyncpg://``."""
-    scheme, colon, _ = uri.partition(":")
-    known = (name for name in dialects.known() if scheme.partition("+")[0] in (name, f"{name}ql"))
-    return next(known, None) if colon else None
 
 
 async def _end(log: Stream, positions: Positions, until: str, last: int) -> int:

@@ -16,6 +16,7 @@ class Count(Query, frozen=True, tag="count"):
     """A number."""
 
     takes = ("filter", "options")
+    looks_back = True
     result = Result.COUNT
 
     where: Filter

@@ -14,6 +14,7 @@ class FindAll(Query, frozen=True, tag="findAll"):
     """The rows that match, a page at a time; the cursor leads to the next."""
 
     takes = ("filter", "options", "relations")
+    looks_back = True
     result = Result.ROWS
 
     reading: Reading

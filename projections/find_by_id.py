@@ -24,6 +24,7 @@ class FindById(Query, frozen=True, tag="findById"):
 
     needs = ("id",)
     takes = ("options", "relations")
+    looks_back = True
 
     id: EntityId
     reading: Reading

@@ -16,6 +16,7 @@ class FindOne(Query, frozen=True, tag="findOne"):
     """One row, or null."""
 
     takes = ("filter", "options", "relations")
+    looks_back = True
 
     reading: Reading
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Sequence
 from itertools import permutations
@@ -17,11 +16,12 @@ from pathlib import Path
 
 from jetstream.endpoint import Endpoint
 from jetstream.server import binary, die_with_parent
+from tests.ports import free_port
 from tests.proxy import Proxy
 
 _SIZE = 3
 _PASSWORD = "chaos"
-_READY_WITHIN = 90.0
+_READY_WITHIN = 180.0
 _CONFIG = """\
 server_name: "n{number}"
 listen: "127.0.0.1:{client}"
@@ -38,7 +38,8 @@ jetstream {{
 cluster {{
   name: octonet
   listen: "127.0.0.1:{cluster}"
-  # Nodes must not tell each other of ways around the proxies.
+  # Nodes tell each other where they are, and connect to that: nobody is there, so that the proxies are the only ways.
+  advertise: "127.0.0.1:1"
   no_advertise: true
   connect_retries: 1000
   pool_size: -1
@@ -52,7 +53,7 @@ class NatsCluster:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._ports = [[_free_port() for _ in range(3)] for _ in range(_SIZE)]
+        self._ports = [[free_port() for _ in range(3)] for _ in range(_SIZE)]
         self._routes: dict[tuple[int, int], Proxy] = {}
         self._nodes: list[subprocess.Popen[bytes] | None] = [None] * _SIZE
 
@@ -66,6 +67,15 @@ class NatsCluster:
     def ports(self) -> list[int]:
         """Where each node listens to clients."""
         return [client for client, _, _ in self._ports]
+
+    @property
+    def monitors(self) -> str:
+        """Where the nodes are monitored, as NATS_MONITOR_URLS has it."""
+        return ",".join(f"http://127.0.0.1:{monitor}" for _, monitor, _ in self._ports)
+
+    def store(self, number: int) -> Path:
+        """Where one node keeps its copies."""
+        return self._directory / f"n{number}"
 
     def environment(self, ports: Sequence[int]) -> dict[str, str]:
         """How an Octonet process is told of it, which reaches the nodes at these ports."""
@@ -90,6 +100,8 @@ class NatsCluster:
         """Wait until every node is whole again."""
         async with asyncio.timeout(_READY_WITHIN):
             while not all([await self._healthy(number) for number in range(_SIZE)]):
+                for number, node in enumerate(self._nodes):
+                    assert node is None or node.poll() is None, (self._directory / f"n{number}.log").read_text()[-3000:]
                 await asyncio.sleep(0.1)
 
     def start_node(self, number: int) -> None:
@@ -126,6 +138,13 @@ class NatsCluster:
         if sign is signal.SIGKILL:
             node.wait()
 
+    def stop_node(self, number: int) -> None:
+        """End one node in good order."""
+        node = self._nodes[number]
+        assert node is not None
+        node.terminate()
+        node.wait(30)
+
     def isolate(self, number: int) -> None:
         """Cut one node off from the others; its clients still reach it."""
         for pair, route in self._routes.items():
@@ -156,10 +175,3 @@ class NatsCluster:
         except OSError:
             return False
         return b'"ok"' in told
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

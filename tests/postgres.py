@@ -7,10 +7,8 @@ import atexit
 import hashlib
 import os
 import pwd
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,10 +17,14 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from tests.ports import free_port
+
 _HOST = "127.0.0.1"
 _OWNER = "postgres"
 _KEPT = 20
 """Databases that are kept; older ones that nobody is connected to are dropped."""
+_ATTEMPTS = 3
+_READY_WITHIN = 90.0
 _SETTINGS = {
     "listen_addresses": _HOST,
     "unix_socket_directories": "",
@@ -47,16 +49,23 @@ class PostgresServer:
 
     def __init__(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="octonet-postgres-"))
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._databases: list[str] = []
         self._data = self._directory / "data"
         if os.geteuid() == 0:
             shutil.chown(self._directory, _OWNER)
-        subprocess.run(
-            self._command("initdb", "-D", self._data, "-U", _OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"),
-            check=True, capture_output=True,
-        )  # fmt: skip
+        self._started = False
+        _done(self._command("initdb", "-D", self._data, "-U", _OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"))
+
+    def given(self, file: Path) -> Path:
+        """A copy of a file that the server may read, and nobody else."""
+        copy = self._directory / file.name
+        shutil.copy(file, copy)
+        copy.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(copy, _OWNER)
+        return copy
 
     def send(self, sign: signal.Signals) -> None:
         """Signal the server and everything below it: each of its connections is a process."""
@@ -68,23 +77,51 @@ class PostgresServer:
                 os.kill(process, sign)
 
     def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start, and wait until it answers. Its first start is tried on other ports, too: somebody may have taken the
+        one that was free before the directory was made. Later ones must be where clients look for it."""
+        for _ in range(_ATTEMPTS):
+            self._launch()
+            if self._answers():
+                self._started = True
+                return
+            if not self._started:
+                self.port = free_port()
+        raise AssertionError(f"PostgreSQL did not start; its log says:\n{self._log_end()}")
+
+    def _launch(self) -> None:
         settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._command("postgres", "-D", self._data, "-p", self.port, *settings), stdout=log, stderr=log
             )
-        deadline = time.monotonic() + 30
-        while subprocess.run(self._client("pg_isready", "-q"), check=False).returncode != 0:
-            assert self._process.poll() is None, (self._directory / "log").read_text()
-            assert time.monotonic() < deadline, "PostgreSQL did not start"
+
+    def _answers(self) -> bool:
+        """Whether it does in the end: this server, and not another one that has its port. False when it ended."""
+        assert self._process is not None
+        deadline = time.monotonic() + _READY_WITHIN
+        while not self._is_ready() or subprocess.run(self._client("pg_isready", "-q"), check=False).returncode != 0:
+            if self._process.poll() is not None:
+                return False
+            assert time.monotonic() < deadline, f"PostgreSQL is not ready; its log says:\n{self._log_end()}"
             time.sleep(0.02)
+        return True
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        try:
+            told = (self._data / "postmaster.pid").read_text().split()
+        except OSError:
+            return False
+        return told[:1] == [str(self._process.pid)] and told[-1] == "ready"
+
+    def _log_end(self) -> str:
+        return "\n".join((self._directory / "log").read_text(errors="replace").splitlines()[-20:])
 
     def stop(self) -> None:
         """Stop at once, as after a power cut: what was not written is recovered at the next start."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(30)
+            self._process.wait(60)
             self._process = None
 
     @contextmanager
@@ -106,7 +143,8 @@ class PostgresServer:
         reached instead of its own."""
         name = f"t{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
         if name not in self._databases:
-            self.sql(f'CREATE DATABASE "{name}"')
+            # The template that nobody can be inside of: then none can be copied.
+            self.sql(f'CREATE DATABASE "{name}" TEMPLATE template0')
             self._databases.append(name)
             self._forget()
         return f"postgresql://{_OWNER}@{_HOST}:{port or self.port}/{name}"
@@ -114,13 +152,18 @@ class PostgresServer:
     def sql(self, text: str, database: str = "postgres") -> str:
         """What psql prints for a statement, without ornaments."""
         line = self._client("psql", "-d", database, "-U", _OWNER, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1")
-        return subprocess.run([*line, "-c", text], check=True, capture_output=True, text=True).stdout.strip()
+        try:
+            return _done([*line, "-c", text])
+        except AssertionError as problem:
+            raise AssertionError(f"{problem}\nthe server's log says:\n{self._log_end()}") from None
 
     def _forget(self) -> None:
         for name in self._databases[:-_KEPT]:
             if self.sql(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'") == "0":
-                self.sql(f'DROP DATABASE "{name}"')
-                self._databases.remove(name)
+                # Somebody may have come in again: then it is dropped another time.
+                with suppress(AssertionError):
+                    self.sql(f'DROP DATABASE "{name}"')
+                    self._databases.remove(name)
 
     def _client(self, program: str, *arguments: str) -> list[str]:
         return [str(_found() / program), "-h", _HOST, "-p", str(self.port), *arguments]
@@ -143,6 +186,13 @@ def server() -> PostgresServer:
     return started
 
 
+def _done(command: list[str]) -> str:
+    """What a command prints that must go well."""
+    found = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert found.returncode == 0, f"{command[-1]}: {found.stdout}{found.stderr}"
+    return found.stdout.strip()
+
+
 def _binaries() -> Path | None:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parent.parent.name))
     if found:
@@ -159,15 +209,3 @@ def _found() -> Path:
 
 def _known(user: str) -> bool:
     return any(entry.pw_name == user for entry in pwd.getpwall())
-
-
-def _free_port() -> int:
-    """Not one that the system gives to clients: while the server is away, one that tries to connect could get it."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind((_HOST, port))
-            except OSError:
-                continue
-            return port

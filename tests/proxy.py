@@ -21,6 +21,25 @@ class Proxy:
         self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
+    @property
+    def url(self) -> str:
+        """Where it listens, for HTTP."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Proxy:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def drop(self) -> None:
+        """Break every connection; new ones are welcome."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     def cut(self) -> None:
         """Carry nothing from now on."""
         self._whole.clear()
@@ -34,9 +53,7 @@ class Proxy:
         if self._server is None:
             return
         self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.drop()
         # The transports close on the loop's next turns.
         await asyncio.sleep(0)
         await asyncio.sleep(0)

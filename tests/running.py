@@ -15,9 +15,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, ClassVar
 
+import transports
+from octonet.kernel.catalog import names
+
 ROOT = Path(__file__).parent.parent
 FLIGHTS = ROOT / "examples" / "flights"
 _PORT = re.compile(r"Port:\s+(\d+)")
+_LISTENS = re.compile(r"Listens:\s+(\w+)(://\S+)")
+_OWN_PORTS = {"MOSTA_NET_GRPC_PORT": "0", "MOSTA_NET_ARROW_PORT": "0"}
+_EVERY_DOOR = {f"MOSTA_NET_{name.upper()}_ENABLED": "true" for name in names(transports.__path__)}
 _ENDED = ""
 
 
@@ -92,7 +98,7 @@ class Process:
         self._process.terminate()
         return self.reap()
 
-    def reap(self, within: float = 20) -> int:
+    def reap(self, within: float = 60) -> int:
         """Wait for the end; returns the exit code."""
         try:
             code = self._process.wait(within)
@@ -108,11 +114,18 @@ class Server:
     """`octonet serve` over `directory`. `program` may name another script to run instead of the plain build."""
 
     def __init__(
-        self, directory: Path, schemas: Path, *, program: tuple[str, ...] = ("-m", "octonet"), **environment: str
+        self,
+        directory: Path,
+        schemas: Path,
+        *,
+        program: tuple[str, ...] = ("-m", "octonet"),
+        **environment: str,
     ) -> None:
         self.directory = directory
         self.schemas = schemas
         self.port = 0
+        self.listens: dict[str, str] = {}
+        """Where doors are besides the port, by the scheme of the address, such as ``grpc``."""
         self._program = program
         self._environment = environment
         self._process: Process | None = None
@@ -120,6 +133,11 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it asks for no keys."""
+        return self.environment()["OCTONET_OPEN_MODE"] == "true"
 
     @property
     def pid(self) -> int:
@@ -138,13 +156,13 @@ class Server:
     def environment(self) -> dict[str, str]:
         ours = ("OCTONET_", "MOSTA_", "DB_", "SGBD_", "NATS_")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        return clean | {"OCTONET_OPEN_MODE": "true", "PYTHONPATH": str(ROOT)} | self._environment
+        return clean | {"OCTONET_OPEN_MODE": "true", "PYTHONPATH": str(ROOT)} | _OWN_PORTS | self._environment
 
     def launch(self, *arguments: str) -> Process:
         """Any subcommand on the same data directory, as a process of its own."""
         return Process(self.command(*arguments), self.environment(), self._log_file)
 
-    def start(self, *arguments: str, within: float = 30.0) -> Server:
+    def start(self, *arguments: str, within: float = 90.0) -> Server:
         """Start and wait until the banner is printed."""
         self._process = self.launch("serve", "--port", "0", *arguments)
 
@@ -152,6 +170,8 @@ class Server:
             found = _PORT.search(line)
             if found:
                 self.port = int(found[1])
+            elif elsewhere := _LISTENS.search(line):
+                self.listens[elsewhere[1]] = elsewhere[1] + elsewhere[2]
             return "Ready." in line
 
         if self._process.output.until(ready, within) is None:
@@ -193,3 +213,10 @@ class Server:
     ) -> None:
         if self._process is not None:
             self.stop()
+
+
+class EveryDoor(Server):
+    """One whose doors with ports of their own are open, too."""
+
+    def environment(self) -> dict[str, str]:
+        return super().environment() | _EVERY_DOOR

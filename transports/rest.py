@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import msgspec
 
 from octonet.access.principal import Visitor
-from octonet.gateway import Gateway, Prepared, Read, Written
+from octonet.gateway import Gateway, Written
 from octonet.kernel.errors import invalid
-from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
+from octonet.kernel.ids import DEFAULT_PROJECT, EntityId, ProjectName
 from octonet.kernel.operation import Raw, Request
+from octonet.reader import Prepared, Read
 from octonet.transport import HttpDoor, HttpSettings, Incoming, Reply
 from transports.engine import coerce, conditions, orm_response, routes
 from transports.engine.caller import known, project_of, visitor
@@ -30,6 +31,7 @@ class Rest:
 
     name = _NAME
     default_path = "/api/v1"
+    needs = ""
 
     def mount(self, gateway: Gateway, settings: HttpSettings) -> Mapping[str, HttpDoor]:
         """See `HttpTransport`."""
@@ -67,6 +69,8 @@ class _Door:
         in_path = self._names_project(project, below)
         if in_path:
             project = ProjectName(below.pop(0))
+        if len(below) == 3 and below[2] == routes.HISTORY and method == "GET":
+            return await self._history(incoming, project, below, pairs, who)
         if not below:
             names = list((await gateway.enter(project, who)).schemas.entities)
             return _overview(method, project if in_path else None, names)
@@ -89,6 +93,25 @@ class _Door:
         if not below or project != DEFAULT_PROJECT or not self._gateway.serves(below[0]):
             return False
         return not self._gateway.has_entity(DEFAULT_PROJECT, below[0])
+
+    async def _history(
+        self, incoming: Incoming, project: ProjectName, below: list[str], pairs: Mapping[str, str], who: Visitor
+    ) -> Reply:
+        """The versions of a row, the newest first."""
+        for name in pairs:
+            if name not in ("limit", "cursor"):
+                raise invalid(f"?{name}", "is not a parameter of a history", code="UNKNOWN_PARAMETER")
+        limit = coerce.integer(pairs["limit"], "?limit") if "limit" in pairs else None
+        found = await self._gateway.history(project, below[0], EntityId(below[1]), who, limit, pairs.get("cursor"))
+        strict = _STRICT in incoming.headers.get("prefer", "").lower()
+        if strict and not found.versions and "cursor" not in pairs:
+            message = f"there never was a {below[0]} with this id"
+            raise Refused(404, "NOT_FOUND", message, {"Preference-Applied": _STRICT})
+        metadata: dict[str, object] = {"count": len(found.versions)}
+        if found.cursor is not None:
+            metadata["cursor"] = found.cursor
+        body = msgspec.json.encode({"status": "ok", "data": found.versions, "metadata": metadata})
+        return Reply(body, headers={"Preference-Applied": _STRICT} if strict else {})
 
     async def _run(
         self,
@@ -121,10 +144,11 @@ class _Door:
         if strict and orm_response.missing(result):
             message = f"no {result.schema.name} is like that"
             raise Refused(404, "NOT_FOUND", message, {"Preference-Applied": _STRICT})
-        headers = {}
+        headers: dict[str, str] = {}
         if isinstance(result, Written):
-            headers["Octonet-Position"] = result.position
-        if result.version:
+            headers |= conditions.told(result)
+            status = 200 if result.trial is not None else status
+        if result.version and not (isinstance(result, Written) and result.trial is not None):
             headers["ETag"] = conditions.etag(result.version)
         if strict:
             headers["Preference-Applied"] = _STRICT

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 import msgspec
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from octonet.access.principal import REVOKED, Visitor
 from octonet.gateway import Gateway
@@ -18,21 +17,14 @@ from octonet.transport import HttpDoor, HttpSettings, Incoming, Stream
 from projections.engine.live import Interest
 from transports.engine import coerce, frames, wish
 from transports.engine.caller import project_of, visitor
+from transports.engine.event_stream import HEADERS, EventStream
 from transports.engine.outlet import Outlet
 from transports.engine.render import Refused
 
 _NAME = "sse"
 _SHUTTING_DOWN = "server shutting down"
-_HEADERS = {
-    "Content-Type": "text/event-stream",
-    "Cache-Control": "no-cache",
-    "Connection": "keep-alive",
-    "X-Accel-Buffering": "no",
-    "Server": "octonet",
-}
 _PARAMETERS = frozenset({"entity", "filter", "after", "project"})
 _ALLOW = "GET, HEAD"
-_LAST_CHUNK = b"0\r\n\r\n"
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -46,6 +38,7 @@ class Sse:
 
     name = _NAME
     default_path = "/events"
+    needs = ""
 
     def __init__(self) -> None:
         self._open: set[Outlet] = set()
@@ -73,43 +66,24 @@ class Sse:
         pairs = coerce.query_pairs(incoming.target)
         who = await visitor(gateway, incoming, _NAME, pairs.pop("ticket", ""))
         asked = await _asked(gateway, incoming, pairs, who)
-        response = web.StreamResponse(headers={**_HEADERS, **incoming.shared})
+        headers = {"Cache-Control": "no-cache", **incoming.shared}
         if request.method == "HEAD":
-            return response
-        chunked = request.version >= HttpVersion11
-        if chunked:
-            response.enable_chunked_encoding()
-        else:
-            response.force_close()
-        wrap = frames.chunk if chunked else bytes
-        end = _LAST_CHUNK if chunked else b""
-        outlet = Outlet(request, settings.max_buffer, lambda reason, _: wrap(_comment(reason)) + end)
+            return web.StreamResponse(headers={**HEADERS, **headers})
+        stream = EventStream(request, headers, settings.max_buffer, lambda reason, _: _comment(reason))
+        outlet = stream.outlet
         feed = outlet.feed()
-        encode = frames.chunked_events if chunked else frames.plain_events
+        encode = frames.chunked_events if stream.chunked else frames.plain_events
         await feed.join(asked.home.hub, asked.interest, encode, asked.after)
         self._open.add(outlet)
         unwatch = who.principal.watch(lambda: outlet.cut(REVOKED))
         try:
-            await response.prepare(request)
-            outlet.open(wrap(_greeting(asked.home.schemas)))
-            await _stay(outlet, wrap(_comment("")), settings.heartbeat)
+            await stream.open(_greeting(asked.home.schemas))
+            await stream.stay(_comment(""), settings.heartbeat)
         finally:
             self._open.discard(outlet)
             unwatch()
             feed.leave()
-        if not outlet.gone:
-            await response.write(_comment(_SHUTTING_DOWN))
-            await response.write_eof()
-        return response
-
-
-async def _stay(outlet: Outlet, beat: bytes, every: float) -> None:
-    while not outlet.over.is_set():
-        try:
-            async with asyncio.timeout(every):
-                await outlet.over.wait()
-        except TimeoutError:
-            outlet.write(beat)
+        return await stream.close(_comment(_SHUTTING_DOWN))
 
 
 async def _asked(gateway: Gateway, incoming: Incoming, pairs: Mapping[str, str], who: Visitor) -> _Asked:

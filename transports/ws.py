@@ -26,6 +26,7 @@ class Ws:
 
     name = _NAME
     default_path = "/ws"
+    needs = ""
 
     def __init__(self) -> None:
         self._open: set[Conversation] = set()

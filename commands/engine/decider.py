@@ -1,7 +1,8 @@
 """Decides a batch of commands in one transaction: prefetch, run them in order, let the database check, bisect.
 
 When a constraint is violated the batch is rolled back and halved until exactly the guilty commands stand alone; they
-are rejected, and every other command is decided as if they had not been there.
+are rejected, and every other command is decided as if they had not been there. The commands of a change set are never
+parted: they stand alone together, and are rejected together.
 """
 
 from __future__ import annotations
@@ -12,29 +13,40 @@ from typing import TypeAlias
 
 from commands.engine.unit_of_work import ID_PATH, UnitOfWork, encode_row, id_taken
 from octonet.kernel.envelope import Envelope
-from octonet.kernel.errors import ConstraintViolation, Internal, OctonetError, Unavailable, VersionMismatch
+from octonet.kernel.errors import (
+    CHANGE_SET_REFUSED,
+    Conflict,
+    ConstraintViolation,
+    Internal,
+    OctonetError,
+    Unavailable,
+    VersionMismatch,
+)
 from octonet.kernel.ids import EntityId
 from octonet.kernel.instant import iso
 from octonet.kernel.log import Decision, Rejection, Verdict
 from octonet.kernel.operation import Command, Moment
 from octonet.kernel.schema import EntitySchema, Schemas
 from octonet.kernel.sealing import Sealer, seal_row
-from octonet.kernel.storage import Transaction
+from octonet.kernel.storage import Database, Transaction
 
 log = logging.getLogger("octonet.lane")
 
 Item: TypeAlias = Envelope[Command]
+_Unit: TypeAlias = tuple[Item, ...]
+"""What is decided all or none: one command, or a change set."""
 
 _POISON = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 """What a fault in our own code looks like: the command that meets it is rejected, the lane goes on."""
 
 
 class _Isolate(Exception):
-    """Only a rollback undoes this command; the batch must be cut until it stands alone."""
+    """Only a rollback undoes this command; the batch must be cut until its unit stands alone."""
 
-    def __init__(self, cause: OctonetError) -> None:
+    def __init__(self, cause: OctonetError, guilty: Item) -> None:
         super().__init__(str(cause))
         self.cause = cause
+        self.guilty = guilty
 
 
 class Decider:
@@ -48,11 +60,17 @@ class Decider:
     async def decide(self, items: Sequence[Item]) -> list[Decision]:
         """One decision per command, in order; the rows are written. Raises `Unavailable` when the database is away:
         then nothing was decided."""
+        return await self._decide(_units(items))
+
+    async def _decide(self, units: Sequence[_Unit]) -> list[Decision]:
+        guilty: Item | None = None
         await self._transaction.savepoint()
         try:
-            decisions = await self._run(items)
-        except (ConstraintViolation, _Isolate) as problem:
-            cause: OctonetError = problem.cause if isinstance(problem, _Isolate) else problem
+            decisions = await self._run(units)
+        except _Isolate as problem:
+            cause, guilty = problem.cause, problem.guilty
+        except ConstraintViolation as problem:
+            cause = problem
         except _POISON as problem:
             log.exception("a command could not be decided")
             cause = Internal(f"this command cannot be decided ({type(problem).__name__})")
@@ -60,38 +78,70 @@ class Decider:
             await self._transaction.release()
             return decisions
         await self._transaction.rollback_to()
-        if len(items) == 1:
-            return [_rejected(items[0], await self._reason(items[0], cause))]
-        middle = len(items) // 2
-        return await self.decide(items[:middle]) + await self.decide(items[middle:])
+        if len(units) == 1:
+            return await self._refuse(units[0], cause, guilty)
+        middle = len(units) // 2
+        return await self._decide(units[:middle]) + await self._decide(units[middle:])
 
-    async def _run(self, items: Sequence[Item]) -> list[Decision]:
+    async def _run(self, units: Sequence[_Unit]) -> list[Decision]:
         unit = UnitOfWork(self._transaction, self._schemas, self._sealer)
-        await self._prefetch(unit, items)
-        decisions = [await self._one(unit, item) for item in items]
+        await self._prefetch(unit, [item for each in units for item in each])
+        decisions: list[Decision] = []
+        for each in units:
+            if each[0].together is None:
+                decisions.append(await self._one(unit, each[0]))
+            else:
+                decisions += await self._set(unit, each, alone=len(units) == 1)
         await unit.flush()
         return decisions
 
+    async def _set(self, unit: UnitOfWork, items: _Unit, alone: bool) -> list[Decision]:
+        """Decide a change set. Where it stands alone the database is asked after each command, so that what it says is
+        said of that one."""
+        together = items[0].together
+        assert together is not None
+        if len(items) != together.size:
+            raise _Isolate(Internal("parts of this change set cannot be read"), items[0])
+        decisions: list[Decision] = []
+        for item in items:
+            try:
+                decisions.append(await self._apply(unit, item))
+                if alone:
+                    await unit.flush()
+            except Unavailable:
+                raise
+            except OctonetError as problem:
+                raise _Isolate(problem, item) from problem
+        return decisions
+
+    async def _refuse(self, unit: _Unit, cause: OctonetError, guilty: Item | None) -> list[Decision]:
+        """Reject what stands alone: of a change set the guilty one for what it did, the others for being with it."""
+        guilty = unit[0] if guilty is None else guilty
+        reason = await self._reason(guilty, cause)
+        return [_rejected(item, reason if item is guilty else _with_it(guilty)) for item in unit]
+
     async def _one(self, unit: UnitOfWork, item: Item) -> Decision:
+        try:
+            return await self._apply(unit, item)
+        except (ConstraintViolation, Unavailable):
+            raise
+        except OctonetError as problem:
+            if unit.flushed_within:
+                raise _Isolate(problem, item) from problem
+            unit.undo()
+            return _rejected(item, problem)
+
+    async def _apply(self, unit: UnitOfWork, item: Item) -> Decision:
+        """Decide one command. Raises `OctonetError` to reject it."""
         command = item.command
         schema = self._schemas.entities.get(command.entity)
         at = iso(item.at)
         unit.begin(at)
-        try:
-            if schema is None:
-                raise Internal(f"the entity {command.entity!r} is not in the schema any more")
-            if item.expected is not None:
-                await _check_version(unit, schema, command.touches()[0], item.expected)
-            decided = await command.decide(unit, schema, Moment(at))
-        except ConstraintViolation:
-            raise
-        except Unavailable:
-            raise
-        except OctonetError as problem:
-            if unit.flushed_within:
-                raise _Isolate(problem) from problem
-            unit.undo()
-            return _rejected(item, problem)
+        if schema is None:
+            raise Internal(f"the entity {command.entity!r} is not in the schema any more")
+        if item.expected is not None:
+            await _check_version(unit, schema, command.touches()[0], item.expected)
+        decided = await command.decide(unit, schema, Moment(at))
         events = unit.finish()
         data, version = None, 0
         if not events and decided.id is not None:
@@ -150,6 +200,30 @@ class Decider:
             await unit.prefetch(self._schemas.entities[name], found)
         for name, found in targets.items():
             await unit.prefetch_targets(self._schemas.entities[name], found)
+
+
+async def foreseen(database: Database, schemas: Schemas, sealer: Sealer, items: Sequence[Item]) -> list[Decision]:
+    """What would become of commands; nothing of it stays."""
+    transaction = await database.begin()
+    try:
+        return await Decider(transaction, schemas, sealer).decide(items)
+    finally:
+        await transaction.rollback()
+
+
+def _units(items: Sequence[Item]) -> list[_Unit]:
+    found: list[_Unit] = []
+    for item in items:
+        if item.together is not None and found and found[-1][0].together == item.together:
+            found[-1] += (item,)
+        else:
+            found.append((item,))
+    return found
+
+
+def _with_it(guilty: Item) -> Conflict:
+    sentence = f"the {guilty.command.op()} of a {guilty.command.entity} in the same change set was refused"
+    return Conflict(sentence, code=CHANGE_SET_REFUSED)
 
 
 def _rejected(item: Item, problem: OctonetError) -> Decision:

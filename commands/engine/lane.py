@@ -10,39 +10,36 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from time import perf_counter, time_ns
 
 import msgspec
 
-from commands.engine.ahead import Ahead, Arrivals, Offer
-from commands.engine.decider import Decider, Item
-from commands.engine.frames import FrameCodec
-from commands.engine.outcomes import Waiting, told_again
+from commands.engine.ahead import Arrivals, Offer
+from commands.engine.decider import Decider, Item, foreseen
+from commands.engine.outcomes import told_again
+from commands.engine.parts import Parts
 from commands.engine.recent_log import RecentLog
-from octonet.kernel.catch_up import CatchUp
+from commands.engine.tally import LaneTally
 from octonet.kernel.chain import Link, digest, split
 from octonet.kernel.errors import Conflict, NoRoom, OctonetError, Unavailable
-from octonet.kernel.ids import BEHIND_UUIDS, CommandId, ProjectName
+from octonet.kernel.ids import BEHIND_UUIDS, CommandId
 from octonet.kernel.log import (
     AppendDoubtful,
     Batch,
-    CommandStream,
-    DeadLetters,
+    Continued,
+    Decision,
     Entry,
-    Lease,
-    Log,
     LogGap,
     Outcome,
     Ownership,
     Recorded,
-    Replies,
     SchemaChanged,
     WrongSequence,
 )
 from octonet.kernel.outcome import outcomes_of
-from octonet.kernel.schema import Schemas
-from octonet.kernel.sealing import Sealer
-from octonet.kernel.storage import Checkpoint, Database, Remembered, Transaction
+from octonet.kernel.storage import Checkpoint, Remembered, Transaction
+from octonet.kernel.trace import record_decisions
 
 log = logging.getLogger("octonet.lane")
 
@@ -71,29 +68,6 @@ class _Missed(Exception):
     """A frame was decided early, and is not the next one."""
 
 
-class Parts(msgspec.Struct, frozen=True):
-    """What a lane is built from."""
-
-    project: ProjectName
-    schemas: Schemas
-    database: Database
-    commands: CommandStream
-    ahead: Ahead
-    log: Log
-    lease: Lease
-    replies: Replies
-    waiting: Waiting
-    sealer: Sealer
-    catch_up: CatchUp
-    codec: FrameCodec
-    worker: str
-    dead_letters: DeadLetters
-    prepare: Callable[[], Awaitable[None]]
-    """Sees to the tables, once the lane is this worker's, before the log is folded into them."""
-    unfit: Callable[[OctonetError], None]
-    """Hears why the tables cannot be made to fit the schema."""
-
-
 class Lane:
     """Runs while its task lives: waits for the lease, owns, decides; starts over after any trouble."""
 
@@ -111,8 +85,9 @@ class Lane:
         self._now = parts.codec.now
         self._forgotten = 0
         self._forgetting: asyncio.Task[None] | None = None
-        self._deciding = asyncio.Lock()
+        self._deciding, self._trying = asyncio.Lock(), asyncio.Lock()
         self._tenure: asyncio.Timeout | None = None
+        self.tally = LaneTally()
         self.shown = RecentLog(parts.log)
         """The log, for whoever follows it in this process."""
 
@@ -123,7 +98,8 @@ class Lane:
             try:
                 await self._parts.lease.acquire()
                 async with asyncio.timeout(None) as self._tenure:
-                    await self._own()
+                    async with self._trying:
+                        await self._own()
                     self.owned.set()
                     await self._serve()
             except TimeoutError:
@@ -154,18 +130,50 @@ class Lane:
         """Finish the batch under way, and decide nothing more until `give_up`."""
         await self._deciding.acquire()
 
+    async def try_out(self, items: Sequence[Item]) -> list[Decision]:
+        """Decide commands between two batches and keep nothing of it. Raises `Unavailable`, as when not the owner."""
+        async with self._deciding:
+            if not self.owned.is_set() or not self._parts.lease.held():
+                raise Unavailable("this worker does not decide for the project any more", code="NO_OWNER")
+            async with self._trying:
+                return await foreseen(self._parts.database, self._parts.schemas, self._parts.sealer, items)
+
+    async def rotate(self) -> None:
+        """Close the log's stream between two batches: the log goes on in another one. Raises `Unavailable`, as when not
+        the owner; what was begun is finished all the same."""
+        async with self._deciding:
+            if not self.owned.is_set() or not self._parts.lease.held():
+                raise Unavailable("this worker does not decide for the project any more", code="NO_OWNER")
+            try:
+                await self._record(Continued(self.mark.digest, self._parts.worker, self._now()))
+                await self._keep_mark()
+                await self._parts.rotation.rotate()
+            except (AppendDoubtful, WrongSequence, OctonetError) as problem:
+                # Whoever takes the lane looks how far it came.
+                self._start_over()
+                sentence = f"the log does not go on in a new stream yet: {problem or type(problem).__name__}"
+                raise Unavailable(sentence, code="NOT_ROTATED") from problem
+            self.shown.show()
+
     def give_up(self) -> None:
         """After `pause` and the release of the lease: be owner no longer, stand by again."""
+        self._start_over()
+        self._deciding.release()
+
+    def _start_over(self) -> None:
         if self._tenure is not None:
             self._tenure.reschedule(asyncio.get_running_loop().time())
-        self._deciding.release()
 
     async def _own(self) -> None:
         """Fold the tail of the log, then fence off every earlier owner with a record of our own."""
         parts = self._parts
         while True:
+            await parts.rotation.settle()
             self.mark = await self._catch_up()
             await self._check_lease()
+            # What is appended next must not follow the entry that says that the log goes on elsewhere.
+            if await parts.rotation.settle():
+                continue
             claim = Ownership(self.mark.digest, parts.worker, self._now())
             try:
                 await self._record(claim)
@@ -177,16 +185,21 @@ class Lane:
         if self.mark.schema != parts.schemas.digest:
             await self._record(SchemaChanged(self.mark.digest, parts.schemas.digest, parts.schemas.source))
             self.mark = msgspec.structs.replace(self.mark, schema=parts.schemas.digest)
-        transaction = await parts.database.begin()
-        try:
-            await transaction.move_checkpoint(self.mark)
-            self._newest = await transaction.newest()
-            await transaction.commit()
-        finally:
-            await transaction.rollback()
+        self._newest = await self._keep_mark()
         self.shown.own(self.mark.entry)
         self._due = last
         self._recovered()
+
+    async def _keep_mark(self) -> CommandId:
+        """Write down how far the log is folded, past records that change no row. Returns the newest command there."""
+        transaction = await self._parts.database.begin()
+        try:
+            await transaction.move_checkpoint(self.mark)
+            newest = await transaction.newest()
+            await transaction.commit()
+        finally:
+            await transaction.rollback()
+        return newest
 
     async def _catch_up(self) -> Checkpoint:
         """Raises `Unavailable` when the tables do not allow it; that may change."""
@@ -295,12 +308,14 @@ class Lane:
     ) -> Batch | None:
         parts = self._parts
         batch: Batch | None = None
+        began = perf_counter()
         decisions = await Decider(transaction, parts.schemas, parts.sealer).decide(items) if items else []
         if offer is not None and await _sequence(offer) != frame:
             raise _Missed
         if items:
             batch = Batch(self.mark.digest, frame, tuple(decisions))
             await self._check_lease()
+            decided = perf_counter()
             bodies = split(batch, parts.log.largest)
             mark = msgspec.structs.replace(_after(self.mark, bodies), frame=frame)
             append = asyncio.create_task(self._append(bodies, self.mark.entry))
@@ -312,12 +327,17 @@ class Lane:
                 await transaction.move_checkpoint(mark)
             finally:
                 await append
+            self.tally.add(decisions, decided - began, perf_counter() - decided)
             self._newest = max([self._newest, *(item.id for item in items if item.id < BEHIND_UUIDS)])
         else:
             mark = msgspec.structs.replace(self.mark, frame=frame)
             await transaction.move_checkpoint(mark)
         self.mark = mark
         await transaction.commit()
+        if parts.trace is not None:
+            ended = time_ns()
+            began_at = ended - int((perf_counter() - began) * 1e9)
+            record_decisions(parts.trace, "octonet.lane", parts.project, mark.entry, decisions, began_at, ended)
         self.shown.show()
         self._recovered()
         self._let_go()

@@ -54,6 +54,9 @@ class Waiting:
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
 
+    def __len__(self) -> int:
+        return len(self._futures)
+
     def __contains__(self, id: CommandId) -> bool:
         return id in self._futures
 

@@ -102,6 +102,11 @@ class UnitOfWork:
         slot = await self._slot(schema, id)
         return slot.state if _is_live(schema, slot) else None
 
+    async def standing(self, schema: EntitySchema, id: EntityId) -> tuple[int, Row | None]:
+        """See the port."""
+        slot = await self._slot(schema, id)
+        return (0 if slot.state is None else slot.version), slot.state
+
     async def version(self, schema: EntitySchema, id: EntityId) -> int:
         """The version of a live row, 0 where there is none."""
         slot = await self._slot(schema, id)
@@ -112,13 +117,13 @@ class UnitOfWork:
         await self._flush_within()
         return await self._transaction.match(schema, where, limit=limit)
 
-    async def create(self, schema: EntitySchema, id: EntityId, state: Row) -> Row:
+    async def create(self, schema: EntitySchema, id: EntityId, state: Row, *, settled: bool = False) -> Row:
         """See the port. A taken id that the batch does not know is found by the database."""
         slot = self._pending.slot(schema, id) or self._pending.know(schema, id, 0, None)
         if slot.state is not None:
             raise id_taken(schema, id)
         state = open_row(self._sealer, schema, "", state)
-        await self._check_references(schema, id, {}, state)
+        await self._check_references(schema, id, {}, state, settled)
         self._touch(slot, id)
         before = self._journal[slot][1]
         # A row that this very command removed goes on counting; a new life starts at 1.
@@ -126,7 +131,7 @@ class UnitOfWork:
         self._pending.put(slot, version, state, takes=bool(schema.unique_columns))
         return state
 
-    async def update(self, schema: EntitySchema, id: EntityId, change: Row) -> Row:
+    async def update(self, schema: EntitySchema, id: EntityId, change: Row, *, settled: bool = False) -> Row:
         """See the port."""
         slot = await self._slot(schema, id)
         state = slot.state
@@ -135,7 +140,7 @@ class UnitOfWork:
         new = {name: value for name, value in change.items() if not same(state[name], value)}
         if not new:
             return state
-        await self._check_references(schema, id, state, new)
+        await self._check_references(schema, id, state, new, settled)
         if schema.timestamps and UPDATED_AT not in change:
             new[UPDATED_AT] = self._at
         await self._change(schema, slot, id, {**state, **new}, new)
@@ -231,23 +236,27 @@ class UnitOfWork:
             self.flushed_within = self.flushed_within or bool(self._journal)
             await self._pending.flush()
 
-    async def _check_references(self, schema: EntitySchema, id: EntityId, before: Row, new: Row) -> None:
+    async def _check_references(self, schema: EntitySchema, id: EntityId, before: Row, new: Row, settled: bool) -> None:
         """What was linked before may stay, also to a row that was softly deleted since."""
         for relation in schema.references:
             target = new.get(relation.column)
             if isinstance(target, str):
-                await self._check_target(schema, id, relation.target, EntityId(target), relation.column)
+                await self._check_target(schema, id, relation.target, EntityId(target), relation.column, settled)
         for relation in schema.links:
             held = set(_links(before.get(relation.name)))
             for linked in (link for link in _links(new.get(relation.name)) if link not in held):
-                await self._check_target(schema, id, relation.target, linked, relation.name)
+                await self._check_target(schema, id, relation.target, linked, relation.name, settled)
 
     async def _check_target(
-        self, schema: EntitySchema, id: EntityId, target: str, target_id: EntityId, place: str
+        self, schema: EntitySchema, id: EntityId, target: str, target_id: EntityId, place: str, settled: bool
     ) -> None:
         if target == schema.name and target_id == id:
             return
         target_schema = self._schemas.entities[target]
+        if settled and target_schema.soft_delete:
+            if (await self._slot(target_schema, target_id)).state is None:
+                raise _no_target(place, target, target_id)
+            return
         slot = self._pending.slot(target_schema, target_id)
         if slot is not None:
             if not _is_live(target_schema, slot):

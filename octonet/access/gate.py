@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from time import monotonic
 from typing import Final
 
@@ -28,6 +29,8 @@ class Gate:
 
     def known(self, credential: str, transport: str, address: str) -> Visitor | None:
         """Whoever showed the same key at the same door from the same place a moment ago; None for everybody else."""
+        if self._ring is None:
+            return _anybody(transport, address)
         visitor = self._met.find((credential, transport, address))
         return visitor if visitor is not None and visitor.principal.until > monotonic() else None
 
@@ -52,6 +55,19 @@ class Gate:
         by_key = bool(caller.credential)
         principal = await (ring.verify(caller.credential) if by_key else ring.verify_ticket(caller.ticket))
         return self._welcome(principal, caller)
+
+    async def admit_shown(self, key: str, actor: Actor) -> Visitor:
+        """Whoever is known to have shown the key with this public part. Raises as `admit` does."""
+        if self._ring is None:
+            return Visitor(INSIDER, actor)
+        return self._welcome(await self._ring.verify_shown(key), Caller(actor))
+
+    async def admit_public(self, actor: Actor) -> Visitor:
+        """Let in somebody who shows nothing, as whoever holds the public key. Raises `Unauthenticated` when that does
+        not count any more, else as `admit` does."""
+        if self._ring is None:
+            return Visitor(INSIDER, actor)
+        return self._welcome(await self._ring.verify_public(), Caller(actor))
 
     def count(self, visitor: Visitor) -> bool:
         """One more thing that somebody asks for; whether they may, without `take`, as hardly anybody's key is
@@ -93,6 +109,11 @@ class Gate:
         if caller.credential and not (who.correlation or who.causation or who.traceparent):
             self._met.add((caller.credential, who.transport, who.address), visitor)
         return visitor
+
+
+@lru_cache(maxsize=1024)
+def _anybody(transport: str, address: str) -> Visitor:
+    return Visitor(INSIDER, Actor(transport=transport, address=address))
 
 
 def insider(transport: str) -> Visitor:

@@ -43,7 +43,8 @@ class Idempotency:
         if request.idempotency_key is msgspec.UNSET:
             return None
         given = _checked(request.idempotency_key)
-        content = msgspec.structs.replace(request, idempotency_key=msgspec.UNSET, min_position=msgspec.UNSET)
+        absent = msgspec.UNSET
+        content = msgspec.structs.replace(request, idempotency_key=absent, min_position=absent, dry_run=absent)
         owner = actor.account or actor.key
         command = self._hash(f"{owner}\0{given}".encode(), 16).hex()
         return Once(CommandId(f"key-{command}"), self._hash(_encode(content), 16))

@@ -25,11 +25,11 @@ from octonet.access.principal import REVOKED, Principal
 from octonet.access.tickets import Tickets
 from octonet.access.wrong_keys import WrongKeys
 from octonet.kernel.errors import Exhausted, OctonetError, Unauthenticated, Unavailable
-from octonet.kernel.filter import Options
+from octonet.kernel.filter import And, Compare, Comparison, Options
 from octonet.kernel.ids import EntityId, Row
 from octonet.kernel.instant import milliseconds
 from octonet.kernel.schema import Schemas
-from octonet.kernel.storage import Source, Stored
+from octonet.kernel.storage import Page, Source, Stored
 
 _MOST: Final = 20_000
 _KEPT: Final = 60.0
@@ -40,6 +40,19 @@ _MOST_SLOW: Final = 32
 """Verifications by bcrypt that may wait for the one thread that makes them."""
 _MOST_STRANGERS: Final = 64
 """Keys never seen to be right that may be looked up at the same time."""
+PUBLIC_LABEL: Final = "public-default"
+PUBLIC_ACCOUNT: Final = "public-system"
+"""What tells the public key from all others: only administrators issue keys to this account."""
+_PUBLIC: Final = And(
+    (
+        Compare("label", Comparison.EQ, PUBLIC_LABEL),
+        Compare("account", Comparison.EQ, PUBLIC_ACCOUNT),
+        Compare("enabled", Comparison.EQ, True),
+    )
+)
+_NO_TEXT: Final = ""
+_MOST_PUBLIC: Final = 8
+"""One, and those that it was rotated to or from."""
 _ATTEMPTS: Final = 200
 _PAUSE: Final = 0.01
 """Seconds between two looks at a row whose newest change was heard of and is not readable yet."""
@@ -123,6 +136,33 @@ class KeyRing:
         if principal is None:
             raise Unauthenticated(REVOKED)
         return principal
+
+    async def verify_shown(self, prefix: str) -> Principal:
+        """The principal of the key with this public part, of which it is known that it was shown. Raises as `verify`
+        does."""
+        principal = await self._settled(prefix, "")
+        if principal is None:
+            raise Unauthenticated(REVOKED)
+        return principal
+
+    async def verify_public(self) -> Principal:
+        """The principal of the key that whoever shows none may use. Raises `Unauthenticated` when it was disabled or
+        revoked, else as `verify` does."""
+        mark = self._mark(_NO_TEXT)
+        kept = self._kept.get(mark)
+        if kept is not None and kept.until > monotonic() and not 0 < kept.expires <= self._now():
+            return kept
+        if mark in self._wrong:
+            raise Unauthenticated
+        changes = self._changes
+        rows = await self._source().select(self._keys, Page(_PUBLIC, Options(select=("id",)), _MOST_PUBLIC))
+        for row in rows:
+            principal = await self._shared(keys.KeyText(_NO_TEXT, str(row["id"])), mark)
+            if principal is not None:
+                return principal
+        if self._trusting and changes == self._changes:
+            self._wrong.add(mark)
+        raise Unauthenticated
 
     def hear(self, entity: str, id: str, version: int) -> None:
         """A fact of the system project: whatever rests on this row is verified anew. `version` 0: the row is gone."""

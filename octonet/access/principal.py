@@ -16,6 +16,7 @@ from octonet.kernel.operation import Family
 
 REVOKED: Final = "Invalid or revoked API key"
 _MOST_GRANTED: Final = 1024
+_NOTHING: Final[frozenset[Family]] = frozenset()
 
 
 class Principal:
@@ -24,6 +25,7 @@ class Principal:
 
     __slots__ = (
         "__weakref__",
+        "_families",
         "_granted",
         "_watchers",
         "account",
@@ -53,6 +55,7 @@ class Principal:
         """How often it was used since that was last written; `address` is where the last time from."""
         self.address = ""
         self._granted: set[tuple[ProjectName, Family, str]] = set()
+        self._families: dict[tuple[ProjectName, str], frozenset[Family]] = {}
         self._watchers: set[Callable[[], None]] = set()
 
     @property
@@ -76,6 +79,19 @@ class Principal:
         self.check_scopes({PROJECTS: project, OPERATIONS: family, TRANSPORTS: transport})
         if len(self._granted) < _MOST_GRANTED:
             self._granted.add(wanted)
+
+    def families(self, project: ProjectName, transport: str) -> frozenset[Family]:
+        """What may be asked of a project at a door."""
+        if self.revoked:
+            return _NOTHING
+        found = self._families.get((project, transport))
+        if found is None:
+            grants = self.permissions.grants
+            opens = grants(PROJECTS, project) and grants(TRANSPORTS, transport)
+            found = frozenset(family for family in Family if opens and grants(OPERATIONS, family))
+            if len(self._families) < _MOST_GRANTED:
+                self._families[project, transport] = found
+        return found
 
     def check_scopes(self, wanted: Mapping[str, str]) -> None:
         """The same for any scopes, by name."""

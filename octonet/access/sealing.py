@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from octonet.kernel.errors import Internal
 from octonet.kernel.ids import JsonValue, ProjectName
-from octonet.kernel.sealing import SEALED
+from octonet.kernel.sealing import SEALED, is_sealed
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -34,7 +34,7 @@ class AesSealer:
 
     def seal(self, value: JsonValue, place: str) -> JsonValue:
         """See the port."""
-        if value is None or _is_sealed(value):
+        if value is None or is_sealed(value):
             return value
         clear, bound = msgspec.json.encode(value), place.encode()
         nonce = hmac.digest(self._nonce_key, bound + b"\0" + clear, sha256)[:_NONCE_BYTES]
@@ -42,7 +42,7 @@ class AesSealer:
 
     def open(self, value: JsonValue, place: str) -> JsonValue:
         """See the port."""
-        if not _is_sealed(value):
+        if not is_sealed(value):
             return value
         assert isinstance(value, dict)
         text = value[SEALED]
@@ -80,7 +80,3 @@ def project_key(directory: Path, project: ProjectName) -> bytes:
 def derived(key: bytes, purpose: str) -> bytes:
     """A key of its own for one purpose, of 32 bytes."""
     return hmac.digest(key, f"octonet {purpose}".encode(), sha256)
-
-
-def _is_sealed(value: JsonValue) -> bool:
-    return isinstance(value, dict) and len(value) == 1 and SEALED in value

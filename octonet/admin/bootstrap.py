@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from octonet.access.gate import insider
+from octonet.access.key_ring import PUBLIC_ACCOUNT, PUBLIC_LABEL
 from octonet.access.keys import slow_hash
 from octonet.access.principal import Visitor
 from octonet.admin.api_keys import ApiKeys, Wish
@@ -20,9 +21,9 @@ from octonet.kernel.ids import Row
 log = logging.getLogger("octonet.access")
 
 _PUBLIC = Wish(
-    "public-default",
+    PUBLIC_LABEL,
     {"projects": ["default"], "operations": ["read"], "transports": ["rest", "mcp"]},
-    account="public-system",
+    account=PUBLIC_ACCOUNT,
 )
 
 

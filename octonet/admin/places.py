@@ -16,11 +16,13 @@ from octonet.kernel.errors import OctonetError, validation
 
 _CODE: Final = "PLACE_NOT_ALLOWED"
 _PATH: Final = "$.uri"
-_OURS: Final = frozenset({"nats", "keys", "audit", "lock", "octonet.db", "_system.db"})
+_OURS: Final = frozenset({"nats", "keys", "audit", "snapshots", "lock", "octonet.db", "_system.db"})
 """What else is in the data directory."""
 _BESIDE: Final = ("-wal", "-shm", "-journal")
 """How SQLite calls the files that it keeps beside a database."""
 _RESOLVED_WITHIN: Final = 5.0
+_PORTS: Final = {"mariadb": 3306, "postgres": 5432}
+"""Where servers listen whose address names no port."""
 
 
 class Places:
@@ -84,6 +86,21 @@ def place(dialect: str, uri: str) -> tuple[str, ...]:
     try:
         found = urlsplit(uri)
         return dialect, (found.hostname or "").lower(), found.path.rstrip("/")
+    except ValueError:
+        return dialect, uri
+
+
+def address(dialect: str, uri: str) -> tuple[str, ...]:
+    """The same, where a replica may be on a server of its own beside another one's: the port counts."""
+    if dialect == "sqlite":
+        try:
+            # Whatever links lead there. SQLite must not even open a file by two names.
+            found = Path(place(dialect, uri)[1]).stat()
+        except OSError:
+            return place(dialect, uri)
+        return dialect, str(found.st_dev), str(found.st_ino)
+    try:
+        return *place(dialect, uri), str(urlsplit(uri).port or _PORTS.get(dialect, 0))
     except ValueError:
         return dialect, uri
 

@@ -4,15 +4,17 @@ files say at a start counts until it is changed here."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
 
 from octonet.access.gate import insider
 from octonet.access.principal import Visitor
-from octonet.admin.places import Places, place
+from octonet.admin.places import Places, address, place
 from octonet.admin.project_rows import ENTITY, ProjectRows, Specified, State, digest, wanted
+from octonet.admin.replica_rows import ENTITY as REPLICA
+from octonet.admin.replica_rows import ReplicaRows
 from octonet.admin.system import SystemProject
 from octonet.kernel.difference import Effect
 from octonet.kernel.errors import Conflict, Fault, NotFound, Unavailable, validation
@@ -49,7 +51,9 @@ class Projects:
         places: Places,
         dialects: Collection[str],
         roll: Roll,
+        replicas: ReplicaRows,
     ) -> None:
+        self._replicas = replicas
         self._system = system
         self._rows = rows
         self._files = {project.name: project for project in files if not is_private(project.name)}
@@ -82,7 +86,7 @@ class Projects:
 
     async def add(self, by: Visitor, name: str, content: object, account: str | None = None) -> ProjectSettings:
         """Serve a new project, here and everywhere. Raises `ValidationError` with every fault, `Conflict` when the name
-        or the place is taken, or the tables there do not fit."""
+        or the place is taken or still being erased, or the tables there do not fit."""
         if is_sandbox(name):
             raise validation("$.name", f"begins with {SANDBOXES!r}, as only sandboxes do")
         return await self.serve(by, await self.placed(name, content), account)
@@ -90,10 +94,11 @@ class Projects:
     async def serve(self, by: Visitor, project: ProjectSettings, account: str | None) -> ProjectSettings:
         """As `add`, wherever the project is kept."""
         name = project.name
+        await self._erased(by, name)
         there = await self.wanted(by)
         if any(other.name == name for other in there):
             raise Conflict(f"there is a project {name!r} already", code="PROJECT_EXISTS")
-        _check_place(project, [*there, *self._private])
+        await self._check_place(by, project, [*there, *self._private])
         row: dict[str, Raw] = {"state": State.ACTIVE.value, "account": account, "former": None, "problem": None}
         await self._put(by, project, row)
         return await self._settle(by, project)
@@ -116,13 +121,46 @@ class Projects:
         if (project.dialect, project.uri) != (before.dialect, before.uri):
             project = await self._settled_place(project)
             others = [other for other in await self.wanted(by) if other.name != name]
-            _check_place(project, [*others, *self._private])
+            await self._check_place(by, project, [*others, *self._private])
         if not confirm:
             _check_losses(before, project)
-        state = State.PAUSED if paused is True else State.ACTIVE
-        former = None if before.paused else msgspec.json.encode(self._rows.write(before)).decode()
-        await self._put(by, project, {"state": state.value, "former": former, "problem": None})
+        await self._exchange(by, before, project, paused is True)
         return await self._settle(by, await self.find(by, name))
+
+    async def move(self, by: Visitor, name: str, dialect: str, uri: str) -> ProjectSettings:
+        """Keep it in another database from now on, which has folded the log nearly to its end: writes wait for a
+        moment, and none is lost. For who works on the machine itself, and may use any place that is nobody else's.
+        Returns as soon as that is recorded; raises as `change` does."""
+        before = await self.find(by, name)
+        project = msgspec.structs.replace(before, dialect=dialect, uri=uri)
+        others = [other for other in await self.wanted(by) if other.name != name]
+        await self._check_place(by, project, [*others, *self._private])
+        await self._exchange(by, before, project, before.paused)
+        return project
+
+    async def _exchange(self, by: Visitor, before: ProjectSettings, after: ProjectSettings, paused: bool) -> None:
+        state = State.PAUSED if paused else State.ACTIVE
+        former = None if before.paused else msgspec.json.encode(self._rows.write(before)).decode()
+        await self._put(by, after, {"state": state.value, "former": former, "problem": None})
+
+    async def promote(self, by: Visitor, project: ProjectSettings, more: Sequence[Request]) -> ProjectSettings:
+        """Serve a project from a database that its log is folded into already, and carry out `more` in the same change
+        set. Raises `Conflict` when somebody else changed the project meanwhile."""
+        data = {**self._row(project), "former": None, "problem": None}
+        version = await self._system.version(by, ENTITY, project.name)
+        if version:
+            change = Request("update", ENTITY, project.name, data=data, expected_version=version)
+        else:
+            change = Request("create", ENTITY, data={"id": project.name, "state": State.ACTIVE.value, **data})
+        await self._system.write_together(by, [change, *more])
+        return await self._settle(by, await self.find(by, project.name))
+
+    async def addresses(self, by: Visitor) -> frozenset[tuple[str, ...]]:
+        """Of the databases of all projects, and of all replicas."""
+        projects = [*await self.wanted(by), *self._private]
+        rows = await self._system.every(by, REPLICA)
+        used = [(p.dialect, p.uri) for p in projects] + [(r.dialect, r.uri) for r in map(self._replicas.read, rows)]
+        return frozenset(address(dialect, uri) for dialect, uri in used)
 
     async def remove(self, by: Visitor, name: str, erase: bool) -> None:
         """Serve it no longer. `erase`: its history, tables and files go too; else a project of the same name would go
@@ -156,13 +194,25 @@ class Projects:
         return msgspec.structs.replace(project, uri=uri)
 
     async def _put(self, by: Visitor, project: ProjectSettings, more: dict[str, Raw]) -> None:
-        file = self._files.get(project.name)
-        specified = None if file is None else digest(file)
-        data: dict[str, Raw] = {**self._rows.write(project), **more, "specified": specified}
+        data = {**self._row(project), **more}
         if await self._system.find(by, ENTITY, project.name) is None:
             await self._system.create(by, ENTITY, {"id": project.name, **data})
         else:
             await self._system.write(by, Request("update", ENTITY, project.name, data=data))
+
+    def _row(self, project: ProjectSettings) -> dict[str, Raw]:
+        file = self._files.get(project.name)
+        return {**self._rows.write(project), "specified": None if file is None else digest(file)}
+
+    async def _check_place(self, by: Visitor, project: ProjectSettings, others: Collection[ProjectSettings]) -> None:
+        """Whoever names another project's database could read its tables, whatever their prefix: only files may do
+        that."""
+        wanted = place(project.dialect, project.uri)
+        erasing = [found.project for found in (await self.specified(by)).values() if found.state is State.ERASING]
+        if any(wanted == place(other.dialect, other.uri) for other in (*others, *erasing)):
+            raise Conflict("$.uri: is the database of another project", code="PLACE_TAKEN")
+        if address(project.dialect, project.uri) in await self.addresses(by):
+            raise Conflict("$.uri: is the database of a replica: promote it instead", code="PLACE_TAKEN")
 
     async def _settle(self, by: Visitor, project: ProjectSettings) -> ProjectSettings:
         """Wait until it is served so, here. Other processes take about as long."""
@@ -178,6 +228,16 @@ class Projects:
             await asyncio.sleep(_LOOK)
         return project
 
+    async def _erased(self, by: Visitor, name: ProjectName) -> None:
+        """Wait until nothing is left of an earlier project of this name: what is still to be erased of it would be
+        taken from the new one. Raises `Conflict` with code PROJECT_ERASING when that takes long."""
+        deadline = asyncio.get_running_loop().time() + _SETTLED_WITHIN
+        while (found := (await self.specified(by)).get(name)) is not None and found.state is State.ERASING:
+            if asyncio.get_running_loop().time() > deadline:
+                sentence = f"an earlier project {name!r} is still being erased: try again in a moment"
+                raise Conflict(sentence, code="PROJECT_ERASING")
+            await asyncio.sleep(_LOOK)
+
     async def _gone(self, name: ProjectName) -> None:
         deadline = asyncio.get_running_loop().time() + _SETTLED_WITHIN
         while self._roll.serves(name) is not None and asyncio.get_running_loop().time() < deadline:
@@ -191,10 +251,3 @@ def _check_losses(before: ProjectSettings, after: ProjectSettings) -> None:
         more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
         sentence = f'{lost[0].sentence}{more}; send "confirm": true if that is meant'
         raise Conflict(sentence, code="CONFIRM_NEEDED", faults=faults)
-
-
-def _check_place(project: ProjectSettings, others: Collection[ProjectSettings]) -> None:
-    """Whoever names another project's database could read its tables, whatever their prefix: only files may do that."""
-    wanted = place(project.dialect, project.uri)
-    if any(wanted == place(other.dialect, other.uri) for other in others):
-        raise Conflict("$.uri: is the database of another project", code="PLACE_TAKEN")

@@ -8,7 +8,7 @@ them by itself. No other door ever looks at the cookie.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -28,9 +28,21 @@ _NOBODY: Final = Principal("", "", Permissions({}))
 _OVER: Final = "nobody is logged in here any more"
 
 
+class Entrance(Protocol):
+    """Where whoever comes to a door of the office is looked at."""
+
+    async def let_in(self, incoming: Incoming) -> Visitor:
+        """Whoever sent this. Raises `Unauthenticated`."""
+        ...
+
+    async def by_ticket(self, incoming: Incoming, ticket: str) -> Visitor:
+        """Whoever was given this ticket. Raises `Unauthenticated`."""
+        ...
+
+
 class Reception:
     """`caller` tells what a request says of who sent it; `public` is the origin of this server as browsers know it,
-    empty: as each request names it."""
+    empty: as each request names it. `encrypted`: our own doors speak TLS."""
 
     def __init__(
         self,
@@ -39,12 +51,14 @@ class Reception:
         tokens: SessionTokens,
         caller: Callable[[Incoming], Caller],
         public: str = "",
+        encrypted: bool = False,
     ) -> None:
         self._gateway = gateway
         self._login = login
         self._tokens = tokens
         self._caller = caller
         self._public = public.rstrip("/").lower()
+        self._encrypted = encrypted
 
     async def let_in(self, incoming: Incoming) -> Visitor:
         """Whoever sent this. Raises `Unauthenticated`, `Denied` with code CSRF, `Unavailable`."""
@@ -61,6 +75,11 @@ class Reception:
     async def by_key(self, incoming: Incoming) -> Visitor:
         """The same, for what only keys can do."""
         who = self._caller(incoming)
+        return self._gateway.recognise(who) or await self._gateway.admit(who)
+
+    async def by_ticket(self, incoming: Incoming, ticket: str) -> Visitor:
+        """Whoever was given this ticket, for streams that a browser opens without a header. Raises as `by_key` does."""
+        who = msgspec.structs.replace(self._caller(incoming), ticket=ticket)
         return self._gateway.recognise(who) or await self._gateway.admit(who)
 
     async def session(self, incoming: Incoming) -> Session:
@@ -90,7 +109,7 @@ class Reception:
     def is_secure(self, incoming: Incoming) -> bool:
         """Whether the browser came by https: what a proxy in front of us says of it counts only where it is configured,
         what the browser itself says always."""
-        return (self._public or incoming.headers.get("origin", "").lower()).startswith("https://")
+        return self._encrypted or (self._public or incoming.headers.get("origin", "").lower()).startswith("https://")
 
     def _nobody(self, incoming: Incoming) -> Visitor:
         return Visitor(_NOBODY, self._caller(incoming).actor)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from octonet.admin import page_policy
 from octonet.transport import Reply
 
 _HTML: Final = "text/html; charset=utf-8"
@@ -114,25 +112,5 @@ def _template() -> Template:
 
 @cache
 def _headers() -> Mapping[str, str]:
-    """Only what stands in the file may run or style it, and it may talk to this server alone."""
-    policy = {
-        "default-src": "'none'",
-        "script-src": _hash("script"),
-        "style-src": _hash("style"),
-        "img-src": "data:",
-        "connect-src": "'self'",
-        "form-action": "'self'",
-        "frame-ancestors": "'none'",
-        "base-uri": "'none'",
-    }
-    return {
-        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-store",
-    }
-
-
-def _hash(tag: str) -> str:
-    """As a browser makes it: there are no slots in what runs or styles."""
-    [inline] = re.findall(rf"<{tag}>(.*?)</{tag}>", _template().template, re.DOTALL)
-    return f"'sha256-{base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()}'"
+    """There are no slots in what runs or styles."""
+    return page_policy.headers(_template().template)

@@ -3,12 +3,16 @@ whoever asked."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from octonet.access.principal import INSIDER, Visitor
-from octonet.gateway import Gateway, Read, Written
+from octonet.change_set import Refusal
+from octonet.gateway import Gateway, Written
 from octonet.kernel.ids import SYSTEM_PROJECT, Row
 from octonet.kernel.operation import Raw, Request
+from octonet.reader import Read
 
 _PAGE = 1000
 
@@ -48,6 +52,16 @@ class SystemProject:
         assert isinstance(done, Written)
         row: Row | None = None if done.data is None else msgspec.json.decode(done.data)
         return row
+
+    async def write_together(self, by: Visitor, requests: Sequence[Request]) -> None:
+        """Run commands as one change set: all of them, or none. Raises what one of them was refused for."""
+        done = await self._gateway.execute_together(SYSTEM_PROJECT, requests, Visitor(INSIDER, by.actor))
+        if isinstance(done, Refusal):
+            raise done.problem
+
+    async def version(self, by: Visitor, entity: str, id: str) -> int:
+        """Of the row of this id; 0 where there is none."""
+        return (await self._read(by, Request("findById", entity, id))).version
 
     async def create(self, by: Visitor, entity: str, row: dict[str, Raw], once: str = "") -> Row:
         """Add a row. `once`: an idempotency key. Raises `Conflict` when it is there already."""

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from octonet import __version__
-from octonet.config import load as load_settings
+from octonet.environment import load as load_settings
 from octonet.kernel.catalog import modules
-from octonet.kernel.errors import OctonetError
+from octonet.kernel.errors import Invalid, OctonetError
+from octonet.log_lines import JsonLines
 
 _EPILOG = """\
 Every setting is an environment variable (see docs/settings.md), may stand in ./.env, and the common ones are flags
@@ -36,11 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "log_level": chosen.log_level,
             }
         )
-        logging.basicConfig(
-            level=settings.log_level.upper(),
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-            stream=sys.stderr,
-        )
+        if settings.log_format not in ("text", "json"):
+            raise Invalid(f"OCTONET_LOG_FORMAT is text or json, not {settings.log_format!r}")
+        handler = logging.StreamHandler(sys.stderr)
+        plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        handler.setFormatter(JsonLines() if settings.log_format == "json" else plain)
+        logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
         for warning in warnings:
             print(f"warning: {warning}", file=sys.stderr)
         code: int = chosen.run(settings, chosen)

@@ -61,7 +61,7 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _list(projects: Sequence[ProjectSettings]) -> None:
-    from octonet.admin.doors.projects import masked  # noqa: PLC0415
+    from octonet.admin.masking import masked  # noqa: PLC0415
 
     width = max((len(project.name) for project in projects), default=0)
     for project in projects:
@@ -71,7 +71,7 @@ def _list(projects: Sequence[ProjectSettings]) -> None:
 
 
 def _export(projects: Sequence[ProjectSettings], file: str, hide: bool) -> None:
-    from octonet.admin.doors.projects import masked  # noqa: PLC0415
+    from octonet.admin.masking import masked  # noqa: PLC0415
     from octonet.projects_tree import write_one  # noqa: PLC0415
 
     tree = {

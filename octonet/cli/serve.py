@@ -7,7 +7,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,8 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
             f"open mode is for development on this machine alone: it does not listen on {settings.host}. Unset "
             "OCTONET_OPEN_MODE and issue keys (`octonet keys issue`), or listen on 127.0.0.1"
         )
+    if settings.open_mode and settings.nats_listen.rpartition(":")[0] not in {"", *_LOOPBACK}:
+        raise Invalid(f"open mode does not let others in: OCTONET_NATS_LISTEN is {settings.nats_listen}")
     if arguments.processes < 1:
         raise Invalid("--processes must be 1 or more")
     seeds = [_seed(text) for text in arguments.seed]
@@ -100,9 +102,10 @@ def _one(
     from octonet.cli.engine.loop import run as run_loop  # noqa: PLC0415
     from octonet.cli.engine.serving import Serving, serve  # noqa: PLC0415
 
-    def ready(node: Node, port: int) -> None:
+    def ready(node: Node, port: int, elsewhere: Sequence[str]) -> None:
         doors = [door.name for door in node.doors]
-        banner(settings, projects, doors, port, "doors and worker" if worker else "doors only", node.away())
+        role = "doors and worker" if worker else "doors only"
+        banner(settings, projects, doors, port, role, node.away(), elsewhere)
 
     async def main() -> int:
         watching = asyncio.create_task(started.watch())
@@ -123,11 +126,13 @@ def _many(
     count: int,
     seeds: list[tuple[str, str]],
 ) -> int:
-    from octonet.app import find_doors, migrate  # noqa: PLC0415
+    from jetstream.endpoint import plain  # noqa: PLC0415
+    from octonet.app import migrate  # noqa: PLC0415
     from octonet.cli.engine.banner import banner, curls  # noqa: PLC0415
     from octonet.cli.engine.loop import run as run_loop  # noqa: PLC0415
     from octonet.cli.engine.serving import Serving, serve  # noqa: PLC0415
     from octonet.cli.engine.supervisor import Supervisor, in_a_child  # noqa: PLC0415
+    from octonet.door_catalog import find_doors, ports  # noqa: PLC0415
 
     endpoint = started.ready()
 
@@ -135,37 +140,41 @@ def _many(
         await migrate(settings, projects)
         return 0
 
-    with _reserved(settings) as port:
+    with ExitStack() as reserved:
+        port = reserved.enter_context(_reserved(settings.host, settings.port))
+        others = {name: reserved.enter_context(_reserved(settings.host, own)) for name, own in ports(settings).items()}
         # In a child: neither threads nor connections are to be in the parent when it forks.
         if worker and (code := in_a_child(lambda: _told(lambda: run_loop(make_tables())))):
             return code
 
         def work(number: int, ready: Callable[[], None]) -> int:
-            own = msgspec.structs.replace(settings, port=port)
+            own = msgspec.structs.replace(settings, port=port, ports=others)
             what = Serving(own, projects, worker, False, True, seeds if number == 0 else ())
-            return _told(lambda: run_loop(serve(what, endpoint, lambda node, port: ready(), lambda port: None)))
+            return _told(lambda: run_loop(serve(what, endpoint, lambda *_: ready(), lambda port: None)))
 
         def ready() -> None:
             doors = [door.name for door in find_doors(settings)]
             role = f"{count} processes of {'doors and worker' if worker else 'doors only'}"
-            banner(settings, projects, doors, port, role, {})
+            elsewhere = [f"{name}://{settings.host}:{own}" for name, own in others.items()]
+            elsewhere += [plain(endpoint.public or endpoint.url)] if "nats" in doors else []
+            banner(settings, projects, doors, port, role, {}, elsewhere)
             curls(settings, projects, port)
 
         return Supervisor(work, count, started.look, ready).run()
 
 
 @contextmanager
-def _reserved(settings: Settings) -> Iterator[int]:
+def _reserved(host: str, port: int) -> Iterator[int]:
     """A port that all children can listen on. It is bound here and not listened on: no connection comes this way."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as holding:
         holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
-            holding.bind((settings.host, settings.port))
+            holding.bind((host, port))
         except OSError as problem:
-            raise Unavailable(f"cannot listen on {settings.host}:{settings.port}: {problem.strerror}") from None
-        port: int = holding.getsockname()[1]
-        yield port
+            raise Unavailable(f"cannot listen on {host}:{port}: {problem.strerror}") from None
+        found: int = holding.getsockname()[1]
+        yield found
 
 
 def _told(work: Callable[[], int]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -12,21 +12,20 @@ from sqlalchemy.types import TypeEngine
 
 from octonet.dialects.engine import postgres_patterns
 from octonet.dialects.engine.codec import as_number
-from octonet.dialects.engine.database import SqlDatabase
 from octonet.dialects.engine.grammar import Cell, Condition, Expression, Grammar, Single
+from octonet.dialects.engine.held_database import HeldDatabase
 from octonet.dialects.engine.inventory import Listings
-from octonet.dialects.engine.links import Reader, stored
 from octonet.dialects.engine.model import build
-from octonet.dialects.engine.postgres_reads import Gathered, PostgresReads
+from octonet.dialects.engine.postgres_held import Held
 from octonet.dialects.engine.postgres_server import Server
+from octonet.dialects.engine.postgres_snapshot import open_snapshot
 from octonet.dialects.engine.postgres_writer import PostgresWriter, WritingConnection
+from octonet.dialects.engine.snapshot import SnapshotReader
 from octonet.dialects.engine.tables import Model
 from octonet.kernel.aggregate import Function
-from octonet.kernel.errors import StorageUnavailable
-from octonet.kernel.filter import Options
-from octonet.kernel.ids import EntityId, JsonValue
-from octonet.kernel.schema import EntitySchema, FieldType, Schemas
-from octonet.kernel.storage import Database, DatabaseOptions, Dialect, Stored
+from octonet.kernel.ids import JsonValue
+from octonet.kernel.schema import FieldType, Schemas
+from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
 _TEXT: Final = sa.Text(collation="C")
 """Compared and ordered by code point, whatever the database's own language."""
@@ -114,42 +113,25 @@ _LISTINGS: Final = Listings(
 )
 
 
-class PostgresDatabase(SqlDatabase):
+# Servers that started at the same microsecond are the same.
+_IDENTITY: Final = (
+    "SELECT 'postgres/' || pg_postmaster_start_time()::text || '/' || oid::text || '/' || current_schema()"
+    " FROM pg_database WHERE datname = current_database()"
+)
+
+
+class PostgresDatabase(HeldDatabase):
     """Implements `octonet.kernel.storage.Database`."""
 
     def __init__(self, server: Server, model: Model, options: DatabaseOptions) -> None:
-        self._connections = PostgresReads(server, options.pool_size, options.query_timeout)
-        super().__init__(GRAMMAR, _LISTINGS, model, self._connections, options)
-        self._gathered = Gathered(self._connections)
-        self._writing = WritingConnection(server, options.table_prefix)
+        self._server = server
+        self._writing = WritingConnection(server, options.table_prefix, options.synced)
+        super().__init__(
+            GRAMMAR, _LISTINGS, _IDENTITY, model, lambda: Held(server, options.query_timeout), self._writing, options
+        )
 
-    async def connect(self) -> None:
-        """Raises `StorageUnavailable` with a sentence that says what to do when the server cannot be used."""
-        await self._writing.connect()
-
-    async def get(self, schema: EntitySchema, id: EntityId, options: Options) -> Stored | None:
-        """One live row by id, with its links and its version; gets of the same moment travel together."""
-        shape = (schema.name, options.select, options.exclude, options.include_deleted)
-
-        async def several(reader: Reader, ids: Sequence[EntityId]) -> Mapping[EntityId, Stored]:
-            rows = await stored(reader, self._queries, self._queries.several(schema, options, ids))
-            return {row.id: row for row in rows}
-
-        linked = bool(self._queries.get(schema, options).junctions)
-        return await self._gathered.get(shape, id, several, snapshot=linked)
-
-    async def close(self, *, kept: bool = False) -> None:
-        """Release every connection; an open transaction is rolled back."""
-        if self._closed:
-            return
-        self._closed = True
-        await self._connections.close()
-        try:
-            if self._drops_at_close and not kept:
-                await self._writing.abandon()
-                await self._remove()
-        finally:
-            await self._writing.close()
+    async def _open_snapshot(self) -> SnapshotReader:
+        return await open_snapshot(self._server)
 
     async def _open_writer(self, model: Model, *, migrating: bool) -> PostgresWriter:
         return await self._writing.begin(model, migrating=migrating)
@@ -164,13 +146,7 @@ class PostgresDialect:
         """Open the database at ``postgresql://user:password@host:port/database``; the driver's own parameters may
         follow (``?sslmode=require``)."""
         model = build(schemas, GRAMMAR, options.table_prefix)
-        database = PostgresDatabase(Server(uri, options.show_sql), model, options)
-        try:
-            await database.connect()
-        except StorageUnavailable:
-            await database.close()
-            raise
-        return database
+        return await PostgresDatabase(Server(uri, options.show_sql), model, options).opened()
 
 
 DIALECT: Final[Dialect] = PostgresDialect()

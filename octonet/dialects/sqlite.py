@@ -17,9 +17,11 @@ from octonet.dialects.engine.grammar import Cell, Expression, Grammar
 from octonet.dialects.engine.inventory import Listings
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.pool import Pool
+from octonet.dialects.engine.snapshot import SnapshotReader
 from octonet.dialects.engine.sqlite_errors import primary_code, raise_meaning
 from octonet.dialects.engine.sqlite_inline import InlineReads, InlineWriter
-from octonet.dialects.engine.sqlite_threads import open_reader
+from octonet.dialects.engine.sqlite_journal import share
+from octonet.dialects.engine.sqlite_threads import open_reader, open_snapshot
 from octonet.dialects.engine.tables import Model
 from octonet.kernel.errors import Internal, Invalid, OctonetError, StorageUnavailable
 from octonet.kernel.ids import JsonValue
@@ -96,6 +98,11 @@ class SqliteDatabase(SqlDatabase):
         super().__init__(GRAMMAR, _LISTINGS, model, self._inline, options)
         self._beginning = False
 
+    async def identity(self) -> str:
+        """See the port: a file, whatever links lead to it."""
+        found = os.stat(self._path)
+        return f"sqlite/{found.st_dev}/{found.st_ino}"
+
     async def close(self, *, kept: bool = False) -> None:
         """Release every connection; an open transaction is rolled back."""
         if self._closed:
@@ -117,6 +124,9 @@ class SqliteDatabase(SqlDatabase):
             raise Internal(f"a write transaction on {self._path} is open already")
         await self._lock_file()
         return InlineWriter(self._writer, self._lock_file, self._inline, model, self._path, self._options.show_sql)
+
+    async def _open_snapshot(self) -> SnapshotReader:
+        return await open_snapshot(self._path, self._options.show_sql)
 
     async def _lock_file(self) -> None:
         self._beginning = True
@@ -190,10 +200,8 @@ def _open_files(path: str) -> tuple[sqlite3.Connection, sqlite3.Connection]:
 
 def _prepare(writer: sqlite3.Connection, reader: sqlite3.Connection, path: str) -> None:
     writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if writer.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        mode = writer.execute("PRAGMA journal_mode=WAL").fetchone()
-        if mode != ("wal",):
-            raise StorageUnavailable(f"{path} cannot have a write-ahead log: its file system shares no memory")
+    if not share(writer, _BUSY_SECONDS):
+        raise StorageUnavailable(f"{path} cannot have a write-ahead log: its file system shares no memory")
     writer.execute("PRAGMA synchronous=NORMAL")
     writer.execute(f"PRAGMA journal_size_limit={_JOURNAL_BYTES}")
     # Waiting for another writer must not stop the event loop, see `_lock_file`.

@@ -7,12 +7,17 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 
 import msgspec
 
-from octonet.kernel.log import Entry, LogGap, Part, Recorded, Stream
+from octonet.kernel.log import Continued, Entry, LogGap, Part, Recorded, Stream
 
 _decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
 _encoder = msgspec.msgpack.Encoder()
 _UNREADABLE = (ValueError, RecursionError)
 """What decoding meets: bytes that are no MessagePack, no text, of another shape, or nested without end."""
+
+
+_CONTINUED = b"continued"
+_HEAD = 16
+"""Bytes in which the tag of an entry stands."""
 
 
 def digest(body: bytes) -> bytes:
@@ -23,6 +28,16 @@ def digest(body: bytes) -> bytes:
 def encode(entry: Entry) -> bytes:
     """An entry as a log message."""
     return _encoder.encode(entry)
+
+
+def is_continued(body: bytes) -> bool:
+    """Whether a log message says that the log goes on in another stream. Bytes that cannot be read say nothing."""
+    if _CONTINUED not in body[:_HEAD]:
+        return False
+    try:
+        return isinstance(_decoder.decode(body), Continued)
+    except _UNREADABLE:
+        return False
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -113,6 +128,17 @@ async def start_of(log: Stream, entry: int) -> int:
         if isinstance(found, Part):
             return entry - found.number + 1
     return entry
+
+
+async def stands(log: Stream, entry: int, expected: bytes) -> bool:
+    """Whether the message at this sequence of the log, which must be there, has this digest; before the first message
+    there is none. Raises `LogGap`."""
+    if entry < 1:
+        return not expected
+    found = b""
+    async for messages in log.read(entry - 1, entry):
+        found = digest(messages[-1].body)
+    return found == expected
 
 
 async def entries(log: Stream, start: int, last: int) -> AsyncIterator[Link]:

@@ -11,6 +11,22 @@ from octonet.kernel.ids import CommandId
 C = TypeVar("C")
 
 
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """Of what a replication rule carried from another project: where it was first decided, and when."""
+
+    rule: str
+    """Id of the rule."""
+    chain: tuple[str, ...]
+    """The projects that it came through, the first being where it was decided. It is never carried into one of them."""
+    at: int
+    """The time of the original command, in milliseconds since 1970."""
+    stamp: tuple[int, int]
+    """See `octonet.kernel.merge.Stamp`: of the state that was carried."""
+    entity: str
+    id: str
+    """The row that was carried; whatever else the same command did to other rows was decided here."""
+
+
 class Actor(msgspec.Struct, frozen=True, array_like=True):
     """Who asked, and how they came: empty where not known."""
 
@@ -24,6 +40,16 @@ class Actor(msgspec.Struct, frozen=True, array_like=True):
     traceparent: str = ""
     user: str = ""
     """Id of the person who is logged in."""
+    origin: Origin | None = None
+    """Where it came from, when a replication rule carried it here."""
+
+
+class Together(msgspec.Struct, frozen=True, array_like=True):
+    """A change set: commands that are decided all or none. They travel next to each other in one frame."""
+
+    set: str
+    """The same for all of them, and for no others."""
+    size: int
 
 
 class Envelope(msgspec.Struct, Generic[C], frozen=True, array_like=True):
@@ -38,6 +64,7 @@ class Envelope(msgspec.Struct, Generic[C], frozen=True, array_like=True):
     same."""
     expected: int | None = None
     """The version that the row must have, 0 for any: then it only must be there."""
+    together: Together | None = None
 
 
 class Frame(msgspec.Struct, Generic[C], frozen=True, array_like=True):

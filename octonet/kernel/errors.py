@@ -22,9 +22,12 @@ OctonetError
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
+
+CHANGE_SET_REFUSED: Final = "CHANGE_SET_REFUSED"
+"""The code of a command that was refused because another one of its change set was."""
 
 
 class Kind(StrEnum):

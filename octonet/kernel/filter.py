@@ -68,11 +68,12 @@ class Wild(msgspec.Struct, frozen=True, tag="wild", array_like=True):
 
 
 class Like(msgspec.Struct, frozen=True, tag="like", array_like=True):
-    """`column` as a whole matches the parts in sequence."""
+    """`column` as a whole matches the parts in sequence, or, negated, does not. Null does neither."""
 
     column: str
     parts: tuple[Literal | Wild, ...]
     ignore_case: bool = False
+    negated: bool = False
 
 
 class And(msgspec.Struct, frozen=True, tag="and", array_like=True):
@@ -109,4 +110,6 @@ class Options(msgspec.Struct, frozen=True):
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     include_deleted: bool = False
+    versions: bool = False
+    """Whether the rows of a list carry their versions, as `_version`."""
     after: tuple[JsonValue, ...] | None = None

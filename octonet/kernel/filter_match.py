@@ -28,7 +28,7 @@ def matches(where: Filter, row: Row) -> bool:
             return (negated and not values) or (held is not None and (held in values) is not negated)
         case Like(column):
             held = row.get(column)
-            return isinstance(held, str) and _is_like(where, held)
+            return isinstance(held, str) and _is_like(where, held) is not where.negated
         case _:
             assert_never(where)
 

@@ -88,8 +88,10 @@ def _column(column: Column, value: object, path: str) -> Filter:
             parts.append(reader(column, member, place))
         elif key == "$regex":
             parts.append(_like(column, member, place, _ignore_case(value, path)))
+        elif key == "$not":
+            parts.append(_unlike(column, member, place))
         elif key not in _FLAGS:
-            raise _unknown_operator(key, place, (*_READERS, "$regex"))
+            raise _unknown_operator(key, place, (*_READERS, "$regex", "$not"))
         elif "$regex" not in value:
             raise invalid(place, "belongs to a $regex", code=_CODE)
     return _all(parts)
@@ -153,10 +155,21 @@ def _exists(column: Column, value: object, path: str) -> Filter:
     return IsNull(column.name, not value)
 
 
-def _like(column: Column, value: object, path: str, ignore_case: bool) -> Filter:
+def _like(column: Column, value: object, path: str, ignore_case: bool) -> Like:
     if column.type not in _TEXTUAL:
         raise invalid(path, f"{quote(column.name)} holds no text to search in", code=columns.NOT_ALLOWED)
     return Like(column.name, pattern.parse(value, path), ignore_case)
+
+
+def _unlike(column: Column, value: object, path: str) -> Filter:
+    """What a pattern does not match; null, as with every comparison, is not meant. All else has an operator of its own
+    for its opposite."""
+    members = {key: (member, place) for key, member, place in columns.members(value, path)}
+    if "$regex" not in members or not members.keys() <= {"$regex", *_FLAGS}:
+        raise invalid(path, "takes a $regex and its flags only", code=_CODE)
+    ignore_case = _ignore_case({key: member for key, (member, _) in members.items()}, path)
+    found = _like(column, *members["$regex"], ignore_case)
+    return msgspec.structs.replace(found, negated=True)
 
 
 def _ignore_case(operators: Mapping[str, object], path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NewType, TypeAlias
 
@@ -27,6 +28,14 @@ SYSTEM_PROJECT = ProjectName("_system")
 def is_private(project: str) -> bool:
     """Whether a project is closed to every data door."""
     return project.startswith("_")
+
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+def is_slug(name: str) -> bool:
+    """Whether a project that is open to doors can have this name."""
+    return _SLUG.fullmatch(name) is not None
 
 
 SANDBOXES = "sandbox-"

@@ -83,6 +83,14 @@ class SchemaChanged(msgspec.Struct, frozen=True, tag="schema", array_like=True):
     """Whether what it has given up was removed for good, and does not come back when it is named again."""
 
 
+class Continued(msgspec.Struct, frozen=True, tag="continued", array_like=True):
+    """The last message of a stream that is closed for good: the log goes on in another one, with the next sequence."""
+
+    previous: bytes
+    worker: str
+    at: int
+
+
 class Part(msgspec.Struct, frozen=True, tag="part", array_like=True):
     """A piece of an entry too large for one message. The entry exists when its last part does, and stands at that
     part's sequence; any other record in between makes the pieces before it void."""
@@ -93,7 +101,7 @@ class Part(msgspec.Struct, frozen=True, tag="part", array_like=True):
     body: bytes
 
 
-Entry: TypeAlias = Batch | Ownership | SchemaChanged | Part
+Entry: TypeAlias = Batch | Ownership | SchemaChanged | Continued | Part
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -165,6 +173,19 @@ class Log(Stream, Protocol):
     async def append(self, body: bytes, after: int) -> int:
         """Store the body at sequence `after + 1` or nowhere. Raises `WrongSequence`, `AppendDoubtful`, or `NoRoom`
         when it was refused for certain because the stream or the disk is full."""
+        ...
+
+
+class Rotation(Protocol):
+    """The streams that a log is kept in, one after the other. For whoever owns the lane, between two batches."""
+
+    async def settle(self) -> bool:
+        """Finish what an earlier owner began: a log whose last entry is `Continued` goes on in a new stream. Whether
+        there was anything to do. Raises `Unavailable`."""
+        ...
+
+    async def rotate(self) -> None:
+        """The same, where the last entry is known to be `Continued`. Raises `Unavailable`."""
         ...
 
 

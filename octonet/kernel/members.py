@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
+from typing import Final, cast
 
 from octonet.kernel.errors import invalid
 from octonet.kernel.faults import quote
+
+_TEXT: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_TEXT_BYTES: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+
+
+_BLANKS: Final = b" \t\r\n"
 
 
 class _Twice(Exception):
@@ -17,11 +26,15 @@ class _Twice(Exception):
 def check_unique(text: str | bytes, found: object, path: str = "$") -> None:
     """`found` was read from `text`. Raises `Invalid` with code DUPLICATE_MEMBER naming the member.
 
-    Each member has a colon of its own: with as many colons as members there is nothing to look for. Only where values
-    hold colons too is the text read again.
+    Each member has a colon of its own: with as many colons as members there is nothing to look for. Where texts hold
+    colons too, as times and addresses do, they are left out of the count. Only what is still too much is read again, to
+    name the member.
     """
     colons = text.count(b":") if isinstance(text, bytes) else text.count(":")
-    if colons < 2 or colons == _members(found):
+    if colons < 2:
+        return
+    members = _members(found)
+    if members in (colons, _names(text)) or _colons_between(text) == members:
         return
     try:
         json.loads(text, object_pairs_hook=_pairs, parse_int=str, parse_float=str)
@@ -33,12 +46,31 @@ def check_unique(text: str | bytes, found: object, path: str = "$") -> None:
         return
 
 
+def _names(text: str | bytes) -> int:
+    """The members, by the quote that ends each name and the colon behind it. A text in which the two stand together, or
+    with blanks between them, makes the count too high, and nothing makes it too low."""
+    raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    return raw.translate(None, _BLANKS).count(b'":')
+
+
+def _colons_between(text: str | bytes) -> int:
+    """The colons that stand in no text."""
+    if isinstance(text, bytes):
+        return _TEXT_BYTES.sub(b"", text).count(b":")
+    return _TEXT.sub("", text).count(":")
+
+
 def _members(found: object) -> int:
-    if type(found) is dict:
-        return len(found) + sum(_members(value) for value in found.values() if type(value) in (dict, list))
-    if type(found) is list:
-        return sum(_members(value) for value in found if type(value) in (dict, list))
-    return 0
+    count, inside = 0, found
+    if isinstance(found, dict):
+        count, inside = len(found), found.values()
+    elif not isinstance(found, list):
+        return 0
+    for value in cast("Iterable[object]", inside):
+        kind = type(value)
+        if kind is dict or kind is list:
+            count += _members(value)
+    return count
 
 
 def _pairs(pairs: list[tuple[str, object]]) -> None:

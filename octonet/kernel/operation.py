@@ -41,6 +41,8 @@ class Request(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
     idempotency_key: Raw = msgspec.UNSET
     expected_version: Raw = msgspec.UNSET
     min_position: Raw = msgspec.UNSET
+    as_of: Raw = msgspec.UNSET
+    dry_run: Raw = msgspec.UNSET
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -57,6 +59,10 @@ class Session(Protocol):
         """The row as all earlier commands left it, or None. The caller must not change it."""
         ...
 
+    async def standing(self, schema: EntitySchema, id: EntityId) -> tuple[int, Row | None]:
+        """The row's version and state, of a softly deleted row too; 0 and None where there is none."""
+        ...
+
     async def prefetch(self, schema: EntitySchema, ids: Collection[EntityId]) -> None:
         """Load rows that are about to be changed, in one query."""
         ...
@@ -65,11 +71,12 @@ class Session(Protocol):
         """Ids of the live rows that match, ascending, as all earlier commands left them."""
         ...
 
-    async def create(self, schema: EntitySchema, id: EntityId, state: Row) -> Row:
-        """Add a row. Raises `Conflict` when the id is taken, `ValidationError` when a reference has no target."""
+    async def create(self, schema: EntitySchema, id: EntityId, state: Row, *, settled: bool = False) -> Row:
+        """Add a row. Raises `Conflict` when the id is taken, `ValidationError` when a reference has no target; one that
+        is `settled` elsewhere may refer to rows that were softly deleted since."""
         ...
 
-    async def update(self, schema: EntitySchema, id: EntityId, change: Row) -> Row:
+    async def update(self, schema: EntitySchema, id: EntityId, change: Row, *, settled: bool = False) -> Row:
         """Merge a change into a live row; returns the row. When nothing differs, nothing happened: no fact."""
         ...
 
@@ -136,9 +143,10 @@ class Command(Operation, frozen=True, tag_field="op"):
 
     @classmethod
     def accepts(cls) -> frozenset[str]:
-        """See `Operation`. A row that is named by its id may be changed on condition of its version."""
+        """See `Operation`. A row that is named by its id may be changed on condition of its version; every command may
+        be tried out."""
         conditions = ("idempotencyKey", "expectedVersion") if "id" in cls.needs else ("idempotencyKey",)
-        return super().accepts().union(conditions)
+        return super().accepts().union((*conditions, "dryRun"))
 
     @classmethod
     def parse(cls, request: Request, schema: EntitySchema, door: Door) -> Self:
@@ -209,6 +217,13 @@ class Query(Operation, frozen=True, tag_field="op"):
     """A wish to look at rows of one entity. Never touches JetStream."""
 
     family: ClassVar[Family] = Family.READ
+    looks_back: ClassVar[bool] = False
+    """Whether it can be answered as of a moment of the past."""
+
+    @classmethod
+    def accepts(cls) -> frozenset[str]:
+        """See `Operation`."""
+        return super().accepts().union(("asOf",) if cls.looks_back else ())
 
     @classmethod
     def parse(cls, request: Request, schema: EntitySchema, schemas: Schemas, limits: Limits) -> Self:

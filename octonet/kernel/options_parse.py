@@ -15,7 +15,7 @@ from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import EntitySchema
 from octonet.kernel.value_types import LARGEST
 
-_KEYS: Final = ("sort", "skip", "limit", "select", "exclude", "includeDeleted", "after")
+_KEYS: Final = ("sort", "skip", "limit", "select", "exclude", "includeDeleted", "versions", "after")
 _MOST_TERMS: Final = 16
 _DIRECTIONS: Final[Mapping[str, bool]] = {"asc": False, "desc": True}
 
@@ -42,6 +42,7 @@ def parse(schema: EntitySchema, value: object, path: str = "$.options") -> Optio
         select=_stored(schema, given.get("select"), step(path, "select")),
         exclude=_stored(schema, given.get("exclude"), step(path, "exclude")),
         include_deleted=_flag(given.get("includeDeleted", False), step(path, "includeDeleted")),
+        versions=_flag(given.get("versions", False), step(path, "versions")),
         after=_after(schema, token, sort, step(path, "after")),
     )
 

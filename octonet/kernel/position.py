@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -25,19 +26,25 @@ START = Position(0, 0)
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SIGNATURE = 8
 """Bytes: enough against guessing, short enough for a header of every fact."""
+_SPELLED = 4096
 
 
 class Positions:
     """How the positions of one project are spelled. `key` (up to 64 bytes) signs them."""
 
-    __slots__ = ("_keyed", "project")
+    __slots__ = ("_keyed", "_spelled", "project")
 
     def __init__(self, project: ProjectName, key: bytes) -> None:
         self.project = project
         self._keyed = blake2b(project.encode(), key=key, digest_size=_SIGNATURE)
+        # A position is spelled for whoever wrote, and again for whoever hears of it.
+        self._spelled = lru_cache(_SPELLED)(self._spell)
 
     def encode(self, position: Position) -> str:
         """The token a client holds: URL-safe, without padding."""
+        return self._spelled(position)
+
+    def _spell(self, position: Position) -> str:
         raw = b"%d.%d" % (position.entry, position.index)
         return binascii.b2a_base64(self._signature(raw) + raw, newline=False).rstrip(b"=").translate(_URL_SAFE).decode()
 

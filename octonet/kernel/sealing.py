@@ -11,6 +11,11 @@ SEALED = "$sealed"
 """The one key of the object that stands for a sealed value."""
 
 
+def is_sealed(value: JsonValue) -> bool:
+    """Whether it stands for a secret."""
+    return isinstance(value, dict) and len(value) == 1 and SEALED in value
+
+
 class Sealer(Protocol):
     """Seals and opens values of one project. Sealing is deterministic for the same place and value, so that a
     decision that is made again gives the same bytes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import Protocol
 
@@ -47,6 +48,16 @@ class Followed(msgspec.Struct, frozen=True):
 
     digest: str
     source: str
+    aside: tuple[str, ...] = ()
+    """Tables, and columns as ``table.column``, that stand there with values and that this schema has given up."""
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """What stands in a database as it was found: the names of all its tables, other programs' too, and how far it has
+    folded a log; None where it has folded none."""
+
+    tables: tuple[str, ...]
+    checkpoint: Checkpoint | None
 
 
 class Strategy(StrEnum):
@@ -187,6 +198,24 @@ class Source(Protocol):
         ...
 
 
+class Snapshot(Protocol):
+    """All of a database as it was at one moment, whatever is written meanwhile. A lost database raises
+    `StorageUnavailable`."""
+
+    async def checkpoint(self) -> Checkpoint:
+        """How far the log was folded at that moment."""
+        ...
+
+    async def rows(self, schema: EntitySchema, after: str, limit: int) -> list[Stored]:
+        """Rows in ascending order of id, those behind `after` (empty: from the first), at most `limit`; soft-deleted
+        ones, secrets and links included, rows of another discriminator not."""
+        ...
+
+    async def remembered(self, after: str, limit: int) -> list[Remembered]:
+        """The inbox in ascending order of command id, likewise."""
+        ...
+
+
 class Database(Source, Protocol):
     """One open database of one project: a source, and, for the lane's owner, a writer."""
 
@@ -210,6 +239,19 @@ class Database(Source, Protocol):
     async def follows(self) -> Followed | None:
         """The schema that the tables follow; None where it is not known, or every strategy so far left the tables
         to somebody else (`none`, `validate`)."""
+        ...
+
+    async def identity(self) -> str:
+        """What is the same for two addresses of one database, and for no two databases, for as long as its server
+        runs."""
+        ...
+
+    async def contents(self) -> Contents:
+        """What stands there, whether or not it was migrated yet."""
+        ...
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        """A look at everything as it is now, for as long as it takes: no deadline ends it."""
         ...
 
     async def begin(self) -> Transaction:
@@ -241,6 +283,9 @@ class DatabaseOptions(msgspec.Struct, frozen=True):
     """Seconds a read may take."""
     table_prefix: str = ""
     show_sql: bool = False
+    synced: bool = False
+    """Whether a commit is on the disk when it is told. Whoever owns a lane needs it not, for what a power cut
+    takes is folded again; what is known of a replica is used without another look."""
 
 
 Scalar = str | int | float | bool | None
@@ -248,6 +293,7 @@ Scalar = str | int | float | bool | None
 
 __all__ = [
     "Checkpoint",
+    "Contents",
     "Database",
     "DatabaseOptions",
     "Dialect",
@@ -256,6 +302,7 @@ __all__ = [
     "Page",
     "Remembered",
     "Scalar",
+    "Snapshot",
     "Source",
     "Stored",
     "Strategy",

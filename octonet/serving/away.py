@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import NoReturn
 
 from octonet.kernel.aggregate import Stage
-from octonet.kernel.envelope import Draft
+from octonet.kernel.envelope import Draft, Envelope
 from octonet.kernel.errors import Unavailable
 from octonet.kernel.filter import Filter, Options
 from octonet.kernel.ids import CommandId, EntityId, Row
 from octonet.kernel.log import Outcome
 from octonet.kernel.operation import Command
+from octonet.kernel.past import Moment, Version
+from octonet.kernel.position import Position
 from octonet.kernel.schema import EntitySchema, Relation, Schemas
-from octonet.kernel.storage import Checkpoint, Followed, Page, Stored, Strategy, Transaction
+from octonet.kernel.storage import Checkpoint, Contents, Followed, Page, Snapshot, Source, Stored, Strategy, Transaction
+from octonet.kernel.trial import Tried
 
 
 class AwayDatabase:
@@ -59,6 +63,15 @@ class AwayDatabase:
     async def follows(self) -> Followed | None:
         self._refuse()
 
+    async def identity(self) -> str:
+        self._refuse()
+
+    async def contents(self) -> Contents:
+        self._refuse()
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        self._refuse()
+
     async def begin(self) -> Transaction:
         self._refuse()
 
@@ -69,6 +82,34 @@ class AwayDatabase:
         raise type(self._problem)(self._problem.message, code=self._problem.code)
 
 
+class AwayPast:
+    """Implements `kernel.past.Past` for a project that nobody may ask."""
+
+    def __init__(self, problem: Unavailable) -> None:
+        self._problem = problem
+
+    def seen(self, schemas: Schemas, at: Moment) -> AbstractAsyncContextManager[Source]:
+        raise type(self._problem)(self._problem.message, code=self._problem.code)
+
+    async def versions(
+        self, schemas: Schemas, entity: str, id: EntityId, before: Position | None, limit: int
+    ) -> list[Version]:
+        raise type(self._problem)(self._problem.message, code=self._problem.code)
+
+    async def schemas(self) -> list[Schemas]:
+        raise type(self._problem)(self._problem.message, code=self._problem.code)
+
+
+class AwayTrial:
+    """Implements `kernel.trial.Trial` for a project that nobody may ask."""
+
+    def __init__(self, problem: Unavailable) -> None:
+        self._problem = problem
+
+    async def attempt(self, envelope: Envelope[Command]) -> Tried:
+        raise type(self._problem)(self._problem.message, code=self._problem.code)
+
+
 class AwayIntake:
     """Implements `octonet.project.Intake`: a command that could be checked against nothing is not taken."""
 
@@ -76,4 +117,7 @@ class AwayIntake:
         self._problem = problem
 
     def submit(self, draft: Draft[Command], patience: float) -> Awaitable[Outcome]:
+        raise type(self._problem)(self._problem.message, code=self._problem.code)
+
+    def submit_together(self, drafts: Sequence[Draft[Command]], patience: float) -> Sequence[Awaitable[Outcome]]:
         raise type(self._problem)(self._problem.message, code=self._problem.code)

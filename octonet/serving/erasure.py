@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from octonet.data_directory import DataDirectory
 from octonet.kernel.errors import OctonetError
 from octonet.kernel.ids import ProjectName
 from octonet.kernel.storage import Strategy
+from octonet.past.catching_up import forget
 from octonet.projects_tree import ProjectSettings
 from octonet.serving.storage import open_database
 
@@ -46,6 +48,8 @@ class Erasure:
         # Without the key nobody reads the secrets of any copy of the log.
         (directory.keys / f"{project.name}.key").unlink(missing_ok=True)
         directory.checkpoint(project.name).unlink(missing_ok=True)
+        forget(directory.history / f"{project.name}.db")
+        shutil.rmtree(directory.snapshots(project.name), ignore_errors=True)
         log.info("project %s is erased", project.name)
 
     async def _drop_tables(self, project: ProjectSettings) -> None:

@@ -57,7 +57,9 @@ class Playground:
 
     def doors(self) -> Mapping[str, HttpDoor]:
         """Path prefix → door."""
-        return SandboxDoor(self._sandboxes, self._settings.public_url).mount()
+        return SandboxDoor(
+            self._sandboxes, self._settings.public_url, "https" if self._settings.tls_cert else "http"
+        ).mount()
 
     async def run(self) -> None:
         """Remove what is over, for ever."""

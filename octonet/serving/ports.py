@@ -3,14 +3,18 @@ database become."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from commands.engine.ahead import Ahead
 from commands.engine.framer import Framer
 from commands.engine.outcomes import Waiting
+from jetstream import subjects
 from jetstream.command_stream import JetStreamCommands
 from jetstream.connection import Connection
 from jetstream.log import JetStreamLog
+from jetstream.owner_requests import OwnerRequests
 from jetstream.replies import NatsReplies
 from octonet.access.idempotency import Idempotency
 from octonet.access.sealing import AesSealer, derived, project_key
@@ -19,6 +23,7 @@ from octonet.config import Settings
 from octonet.data_directory import DataDirectory
 from octonet.kernel.ids import ProjectName
 from octonet.kernel.position import Positions
+from octonet.past.past import ProjectPast
 
 
 class Ports(msgspec.Struct, frozen=True):
@@ -33,6 +38,9 @@ class Ports(msgspec.Struct, frozen=True):
     sealer: AesSealer
     positions: Positions
     idempotency: Idempotency
+    trials: OwnerRequests
+    rotations: OwnerRequests
+    past: ProjectPast
 
 
 async def open_ports(settings: Settings, client: Connection, process: str, project: ProjectName) -> Ports:
@@ -41,9 +49,9 @@ async def open_ports(settings: Settings, client: Connection, process: str, proje
     waiting, commands = Waiting(), JetStreamCommands(client, project)
     replies = NatsReplies(client, f"{process}.{project}")
     await replies.listen(waiting.tell)
-    ahead = Ahead(commands)
+    ahead, log = Ahead(commands), JetStreamLog(client, project)
     return Ports(
-        JetStreamLog(client, project),
+        log,
         commands,
         replies,
         waiting,
@@ -52,4 +60,7 @@ async def open_ports(settings: Settings, client: Connection, process: str, proje
         AesSealer(key),
         Positions(project, derived(key, "positions")),
         Idempotency(derived(key, "idempotency")),
+        OwnerRequests(client, partial(subjects.trials, project)),
+        OwnerRequests(client, partial(subjects.rotation, project)),
+        ProjectPast(log, DataDirectory(settings.data_dir).history / f"{project}.db", now, settings.query_timeout),
     )

@@ -21,17 +21,26 @@ from octonet.admin.audit_trail import AuditTrail, Trail
 from octonet.admin.authority import Meant
 from octonet.admin.doors.audit import AuditDoor
 from octonet.admin.doors.database import DatabaseDoor
+from octonet.admin.doors.monitor import MonitorDoor
 from octonet.admin.doors.projects import ProjectsDoor
+from octonet.admin.doors.rules import RulesDoor
 from octonet.admin.doors.schemas import SchemasDoor
 from octonet.admin.office import Office
 from octonet.admin.places import Places
 from octonet.admin.project_rows import ENTITY, Specified, State, wanted
 from octonet.admin.projects import Projects
+from octonet.admin.replica_rows import ENTITY as REPLICA
+from octonet.admin.replica_rows import ROUTING
+from octonet.admin.replicas import Replicas as ReplicasAdmin
+from octonet.admin.rule_rows import ENTITY as RULE
+from octonet.admin.rule_stats import RuleStatsStore
+from octonet.admin.rules import Rules as RulesAdmin
 from octonet.admin.schemas import SchemaStore
 from octonet.admin.system import SystemProject
 from octonet.data_directory import DataDirectory
 from octonet.gateway import Gateway
 from octonet.kernel.errors import OctonetError
+from octonet.kernel.figures import Family
 from octonet.kernel.ids import SYSTEM_PROJECT, ProjectName, is_private
 from octonet.kernel.position import START, Position
 from octonet.kernel.storage import Strategy
@@ -39,9 +48,12 @@ from octonet.project import Projects as Served
 from octonet.project_files import system_of
 from octonet.projects_tree import ProjectSettings
 from octonet.serving.erasure import Erasure, sandboxes
+from octonet.serving.happenings import Happenings
+from octonet.serving.replicas import Replicas
 from octonet.serving.roster import Roster
+from octonet.serving.rules import Rules
 from octonet.serving.storage import open_database
-from octonet.serving.stored_projects import project_rows
+from octonet.serving.stored_projects import project_rows, replica_rows
 from octonet.serving.surroundings import Surroundings
 from octonet.transport import HttpDoor
 
@@ -74,9 +86,15 @@ class Registry:
         self._erasure = Erasure(around.settings, around.client, around.owners.of)
         self._leads = leads
         self._rows = project_rows(around.settings)
+        self._replica_rows = replica_rows(around.settings)
+        self._happenings = Happenings(around.client)
+        self._replicas = Replicas(around, projects, self._happenings.report)
+        self._rules = Rules(around, projects, self._happenings.spread)
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._projects: Projects | None = None
+        self._replicas_admin: ReplicasAdmin | None = None
+        self._rules_admin: RulesAdmin | None = None
 
     def doors(self, office: Office, meant: Meant) -> Mapping[str, HttpDoor]:
         """The doors for those who see to projects, and to what is done in them: path prefix → door."""
@@ -84,7 +102,11 @@ class Registry:
         key = derived(project_key(DataDirectory(self._settings.data_dir).keys, SYSTEM_PROJECT), "audit")
         return {
             **AuditDoor(AuditTrail(key), self._trail, let_in, meant, authority).mount(),
-            **ProjectsDoor(self.projects, self, office.accounts, let_in, authority).mount(),
+            **ProjectsDoor(self.projects, self.replicas, self.rules, self, office.accounts, let_in, authority).mount(),
+            **RulesDoor(self.rules, let_in, authority).mount(),
+            **MonitorDoor(
+                self.projects, self.replicas, self.rules, self._happenings, office.entrance, authority
+            ).mount(),
             **SchemasDoor(SchemaStore(self.projects), let_in, meant, authority).mount(),
             **DatabaseDoor(self.projects, self, self._settings.tree, let_in, meant, authority).mount(),
         }
@@ -95,6 +117,18 @@ class Registry:
         assert self._projects is not None
         return self._projects
 
+    @property
+    def replicas(self) -> ReplicasAdmin:
+        """What is done to replicas."""
+        assert self._replicas_admin is not None
+        return self._replicas_admin
+
+    @property
+    def rules(self) -> RulesAdmin:
+        """What is done to replication rules."""
+        assert self._rules_admin is not None
+        return self._rules_admin
+
     async def open(self, gateway: Gateway) -> None:
         """Serve what the rows say. While they cannot be read, nothing else is served: what a file said would be taken
         back a moment later, and stand in the log twice."""
@@ -103,7 +137,16 @@ class Registry:
         directory = DataDirectory(settings.data_dir)
         self.places = Places(directory.path, sandboxes(settings), hosts)
         system = SystemProject(gateway)
-        self._projects = Projects(system, self._rows, self._files, self.places, dialects.known(), self)
+        known = dialects.known()
+        self._projects = Projects(system, self._rows, self._files, self.places, known, self, self._replica_rows)
+        self._replicas_admin = ReplicasAdmin(
+            system, self._replica_rows, self._projects, self.places, known, self._replicas
+        )
+        store = RuleStatsStore(system)
+        self._rules_admin = RulesAdmin(system, self._projects, store, self._rules)
+        await self._happenings.open()
+        await self._replicas.open()
+        await self._rules.open(store)
         await self.roster.open([self._system])
         try:
             found = wanted(self._files, await self.projects.specified(insider("projects")))
@@ -112,15 +155,21 @@ class Registry:
             found = [msgspec.structs.replace(p, hold=_WAITING) for p in self._files if not is_private(p.name)]
         await self.roster.open([project for project in found if project.name != SYSTEM_PROJECT])
 
+    def figures(self) -> list[Family]:
+        """Of the replicas that are followed here, and the rules that are carried out here."""
+        return [*self._replicas.families(), *self._rules.families()]
+
     async def run(self, heard: Callable[[], Position | None]) -> None:
         """Follow the rows, for ever; `heard` tells how far the system project's facts were."""
         while True:
             await self._changed.wait()
             self._changed.clear()
             try:
-                await self._read_up_to(heard() or START)
+                await self.reach(heard())
                 rows = await self.projects.specified(insider("projects"))
-                self.roster.follow(wanted(self._files, rows))
+                found = wanted(self._files, rows)
+                self.roster.follow(found)
+                await self._follow_replicas(found)
                 if self._leads():
                     await self._erase(rows)
             except OctonetError as problem:
@@ -128,9 +177,15 @@ class Registry:
                 await asyncio.sleep(_PAUSE)
                 self._changed.set()
 
+    async def reach(self, heard: Position | None) -> None:
+        """Wait until rows of the system project tell what its facts told: a fact is heard a moment before."""
+        entry = (heard or START).entry
+        while (await self._served.get(SYSTEM_PROJECT).database.checkpoint()).entry < entry:
+            await asyncio.sleep(_LOOK)
+
     def hear(self, entity: str, id: str, version: int) -> None:
         """See the port."""
-        if entity == ENTITY:
+        if entity in (ENTITY, REPLICA, ROUTING, RULE):
             self._changed.set()
 
     def trust(self) -> None:
@@ -171,18 +226,23 @@ class Registry:
 
     async def close(self) -> None:
         """Finish nothing more."""
+        await self._rules.close()
+        await self._replicas.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _follow_replicas(self, projects: Sequence[ProjectSettings]) -> None:
+        by = insider("replicas")
+        there = {project.name: project for project in projects if self.roster.chooses(project.name)}
+        replicas, rules = await self.replicas.specified(by), await self.rules.specified(by)
+        self._replicas.follow(replicas, await self.replicas.routing(by), there)
+        self._rules.follow(rules, there)
+        self._happenings.follow(replicas, rules, there)
+
     def _trail(self, name: ProjectName) -> Trail:
         """The log of a project that is served here, also while its database is away."""
         return Trail(name, JetStreamLog(self._client, name), self._served.get(name).positions)
-
-    async def _read_up_to(self, position: Position) -> None:
-        """The log tells of a change a moment before its rows can be read."""
-        while (await self._served.get(SYSTEM_PROJECT).database.checkpoint()).entry < position.entry:
-            await asyncio.sleep(_LOOK)
 
     async def _refuse(self, project: ProjectSettings, reason: str) -> None:
         try:

@@ -48,6 +48,10 @@ class Roster:
         """The project of this name."""
         return self._served.get(name)
 
+    def chooses(self, name: ProjectName) -> bool:
+        """Whether a project of this name is to be served here, if there is one."""
+        return self._only is None or name in self._only or name == SYSTEM_PROJECT
+
     async def open(self, wanted: Sequence[ProjectSettings]) -> None:
         """Serve these, at a start. Raises the first `OctonetError` that waiting does not mend, after all were tried:
         a database that is slow to refuse holds up nobody, and nothing is left half open."""
@@ -85,8 +89,7 @@ class Roster:
     def _chosen(self, wanted: Sequence[ProjectSettings]) -> dict[ProjectName, ProjectSettings]:
         """Nothing goes without the system project."""
         found = {project.name: project for project in wanted}
-        only = self._only
-        return found if only is None else {n: p for n, p in found.items() if n in only or n == SYSTEM_PROJECT}
+        return {name: project for name, project in found.items() if self.chooses(name)}
 
     def _make(self, project: ProjectSettings) -> Served:
         served = self._served[project.name] = Served(self._around, project, self._projects.put, self._refused)

@@ -17,11 +17,13 @@ from octonet.kernel.operation import Limits
 from octonet.kernel.storage import Database, Strategy
 from octonet.project import Intake, Project
 from octonet.projects_tree import ProjectSettings
-from octonet.serving.away import AwayDatabase, AwayIntake
+from octonet.serving.away import AwayDatabase, AwayIntake, AwayPast, AwayTrial
 from octonet.serving.ports import Ports, open_ports
 from octonet.serving.posting import make_post
 from octonet.serving.storage import follows, open_as_it_is, open_database
 from octonet.serving.surroundings import Surroundings, limits
+from octonet.serving.trying import OwnersTrial
+from octonet.sources import NO_REPLICAS
 from projections.engine.fold import Fold
 from projections.engine.hub import Hub
 
@@ -144,7 +146,18 @@ class Served:
         if self._ports is not None:
             await self._waiting.close()
             await self._ports.replies.close()
+            await self._ports.past.close()
         await self._database.close()
+
+    @property
+    def waiting(self) -> int:
+        """Commands of this process whose outcome is awaited."""
+        return 0 if self._ports is None else len(self._ports.waiting)
+
+    @property
+    def listening(self) -> int:
+        """Who follows the project's facts in this process."""
+        return 0 if self._shown is None else self._shown.hub.listening
 
     @property
     def asked(self) -> ProjectSettings:
@@ -193,8 +206,7 @@ class Served:
 
     def _is_held(self) -> None:
         self.away, self.current = self._project.hold, self._project
-        paused = Unavailable(f"project {self.name} is paused", code="PROJECT_PAUSED")
-        self._put_away(paused if self._project.paused else _AWAY)
+        self._put_away(_paused(self._project) if self._project.paused else _AWAY)
 
     def _is_away(self, problem: OctonetError) -> None:
         self._put_away(_AWAY)
@@ -292,8 +304,19 @@ class Served:
             ports.sealer,
             ports.positions,
             ports.idempotency,
+            AwayPast(_paused(project)) if project.paused else ports.past,
+            AwayTrial(_paused(project))
+            if project.paused
+            else OwnersTrial(ports.trials, self._owner, settings.command_timeout),
             Limits(settings.default_page, settings.maximum_page),
+            NO_REPLICAS if project.paused else self._around.sources.of(project.name),
         )
+
+    def _owner(self) -> str:
+        """The process that decides; one that has just begun to may not have been heard of."""
+        around = self._around
+        here = around.worker is not None and around.worker.owns(self.name)
+        return around.process if here else around.owners.of(self.name)
 
     async def _open_database(self) -> Database:
         settings, project = self._around.settings, self._project
@@ -325,6 +348,10 @@ class Served:
             self.failed = reason
             trouble = f"nothing can be written to project {self.name}: {reason}"
             self._waiting.stand_still(Unavailable(trouble, code="HISTORY_DAMAGED"))
+
+
+def _paused(project: ProjectSettings) -> Unavailable:
+    return Unavailable(f"project {project.name} is paused", code="PROJECT_PAUSED")
 
 
 async def _decided(database: Database, history: Fold, commands: Collection[CommandId]) -> list[Outcome]:

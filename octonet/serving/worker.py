@@ -20,6 +20,9 @@ from octonet.kernel.ids import ProjectName
 from octonet.kernel.instant import iso
 from octonet.kernel.integrity import walk
 from octonet.kernel.log import LogGap
+from octonet.serving.keeping import Keeper
+from octonet.serving.rotating import Rotator
+from octonet.serving.trying import Answering
 from projections.engine.feed import Feed
 
 log = logging.getLogger("octonet.lane")
@@ -43,6 +46,9 @@ class Post(msgspec.Struct, frozen=True):
     log: JetStreamLog
     lease: JetStreamLease
     checkpoints: CheckpointFile
+    trials: Answering
+    keeper: Keeper
+    rotator: Rotator
 
 
 class Worker:
@@ -70,6 +76,9 @@ class Worker:
             ("feed", post.feed.run()),
             ("log", _scrub(post)),
             ("checkpoints", _vouch(post)),
+            ("trials", post.trials.run()),
+            ("snapshots", post.keeper.run()),
+            ("rotation", post.rotator.run()),
         ):
             task = asyncio.create_task(work, name=f"{name} of project {post.project}")
             self._tasks[task] = post.project
@@ -89,6 +98,11 @@ class Worker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await post.lease.release()
+
+    @property
+    def posts(self) -> list[Post]:
+        """Those it stands by for."""
+        return list(self._posts.values())
 
     def owns(self, project: ProjectName) -> bool:
         """Whether this worker owns the project's lane and has caught up."""

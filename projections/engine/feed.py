@@ -7,7 +7,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from time import time_ns
 
+from octonet.kernel.batches import batches
 from octonet.kernel.chain import Assembler, Link, start_of
 from octonet.kernel.errors import Unavailable
 from octonet.kernel.event import Event
@@ -21,6 +23,7 @@ from octonet.kernel.log import (
     WrongSequence,
 )
 from octonet.kernel.position import Position
+from octonet.kernel.trace import Trace, record_entries
 
 log = logging.getLogger("octonet.feed")
 
@@ -41,11 +44,15 @@ class Feed:
         feed: FeedStream,
         spell: Callable[[Position, Decision, Event], FeedMessage],
         owned: asyncio.Event,
+        project: str = "",
+        trace: Trace | None = None,
     ) -> None:
         self._log = log_stream
         self._feed = feed
         self._spell = spell
         self._owned = owned
+        self._project = project
+        self._trace = trace
         self.reached = 0
         """The last log sequence whose facts are on the feed."""
 
@@ -72,11 +79,14 @@ class Feed:
         assembler = Assembler(start)
         async for messages in self._log.read(start):
             until = messages[-1].sequence
-            waiting = [m for link in assembler.feed(messages) for m in self._messages(link, position)]
+            links = list(assembler.feed(messages))
+            waiting = [message for link in links for message in self._messages(link, position)]
             if not self._owned.is_set():
                 return
             if waiting:
+                began = time_ns()
                 sequence = await self._publish(waiting, sequence)
+                self._record(links, began)
             self.reached = until
             if waiting:
                 # Nothing waits when idle; under load many facts share one atomic batch, which costs the server
@@ -94,20 +104,11 @@ class Feed:
                 if position > after:
                     yield self._spell(position, decision, event)
 
+    def _record(self, links: list[Link], began: int) -> None:
+        if self._trace is not None:
+            record_entries(self._trace, "octonet.feed", self._project, links, began, time_ns(), with_facts=True)
+
     async def _publish(self, messages: list[FeedMessage], sequence: int) -> int:
-        for batch in _batches(messages):
+        for batch in batches(messages, _LARGEST_BATCH, _LARGEST_BYTES):
             sequence = await self._feed.publish(batch, sequence)
         return sequence
-
-
-def _batches(messages: list[FeedMessage]) -> Iterator[list[FeedMessage]]:
-    batch: list[FeedMessage] = []
-    size = 0
-    for message in messages:
-        if batch and (len(batch) >= _LARGEST_BATCH or size + len(message.body) > _LARGEST_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(message)
-        size += len(message.body)
-    if batch:
-        yield batch

@@ -7,12 +7,12 @@ the tables are changed, at that very place and as they were the first time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from octonet.kernel.chain import Assembler, Link, start_of
-from octonet.kernel.errors import Internal, invalid
+from octonet.kernel.errors import invalid
 from octonet.kernel.event import Event, Fact
 from octonet.kernel.ids import Row
 from octonet.kernel.log import Batch, LogGap, Outcome, SchemaChanged, Stream
@@ -20,8 +20,8 @@ from octonet.kernel.outcome import outcomes_of
 from octonet.kernel.pending import Pending
 from octonet.kernel.schema import DELETED_AT, ID, EntitySchema, Schemas
 from octonet.kernel.sealing import Sealer, open_row
-from octonet.kernel.storage import Checkpoint, Database, Remembered, Transaction
-from projections.engine.tables import Tables, fitted
+from octonet.kernel.storage import Checkpoint, Database, Remembered
+from projections.engine.tables import Tables, fitted, moved
 
 _FACTS_PER_COMMIT = 4096
 
@@ -32,14 +32,23 @@ class Fold:
     """Implements `kernel.catch_up.CatchUp` for one log and one database."""
 
     def __init__(
-        self, log: Stream, database: Database, schemas: Schemas, sealer: Sealer, *, as_logged: bool = False
+        self,
+        log: Stream,
+        database: Database,
+        schemas: Schemas,
+        sealer: Sealer,
+        *,
+        as_logged: bool = False,
+        pace: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
-        """Tables that have caught up follow `schemas` or, `as_logged`, the last schema that was folded."""
+        """Tables that have caught up follow `schemas` or, `as_logged`, the last schema that was folded. `pace` is
+        awaited after each commit, with the number of facts and commands in it."""
         self._log = log
         self._database = database
         self._schemas = schemas
         self._sealer = sealer
         self._as_logged = as_logged
+        self._pace = pace
         self._tables = Tables(database, schemas)
 
     async def catch_up(self, until: int, tell: Callable[[Link], None]) -> Checkpoint:
@@ -58,10 +67,12 @@ class Fold:
             async for messages in self._log.read(mark.entry, until):
                 for link in assembler.feed(messages):
                     links.append(link)
-                    facts += _size(link)
+                    facts += size(link)
                     if facts >= _FACTS_PER_COMMIT or isinstance(link.entry, SchemaChanged):
                         mark = await self.apply(mark, links)
                         self._told(links, tell)
+                        if self._pace is not None:
+                            await self._pace(facts)
                         links, facts = [], 0
         if links:
             mark = await self.apply(mark, links)
@@ -70,6 +81,13 @@ class Fold:
             await self._tables.close()
         # Parts without their last part count as read: the next record makes them void.
         return msgspec.structs.replace(mark, entry=assembler.sequence, digest=assembler.digest)
+
+    async def open(self) -> Checkpoint:
+        """Begin to fold entry by entry, with `apply`: where the database is. Its tables are left as they follow the
+        log."""
+        mark = await self._database.checkpoint()
+        await self._tables.open(mark)
+        return mark
 
     async def outcomes(self, entry: int) -> list[Outcome]:
         """See the port."""
@@ -97,18 +115,20 @@ class Fold:
         transaction = await self._database.begin()
         try:
             if await transaction.checkpoint() != mark:
-                raise Internal("the checkpoint moved under the fold: another process writes to this database")
+                raise moved()
             pending = Pending(transaction)
             for link in links:
-                mark = await self._entry(transaction, pending, mark, link)
+                mark = await self._entry(pending, mark, link)
             await pending.flush()
+            # All at once: each statement is a round trip to a database that may be far away.
+            await transaction.remember([each for link in links for each in _remembered(link)])
             await transaction.move_checkpoint(mark)
             await transaction.commit()
         finally:
             await transaction.rollback()
         return mark
 
-    async def _entry(self, transaction: Transaction, pending: Pending, mark: Checkpoint, link: Link) -> Checkpoint:
+    async def _entry(self, pending: Pending, mark: Checkpoint, link: Link) -> Checkpoint:
         mark = msgspec.structs.replace(mark, entry=link.sequence, digest=link.digest)
         if isinstance(link.entry, SchemaChanged):
             return _behind(mark, link, link.entry)
@@ -117,7 +137,6 @@ class Fold:
         for decision in link.entry.decisions:
             for event in decision.events:
                 await self._event(pending, event)
-        await transaction.remember([Remembered(d.command_id, link.sequence) for d in link.entry.decisions])
         return msgspec.structs.replace(mark, frame=link.entry.frame)
 
     async def _event(self, pending: Pending, event: Event) -> None:
@@ -158,7 +177,14 @@ def _behind(mark: Checkpoint, link: Link, entry: SchemaChanged) -> Checkpoint:
     return msgspec.structs.replace(mark, entry=link.sequence, digest=link.digest, schema=entry.digest)
 
 
-def _size(link: Link) -> int:
+def _remembered(link: Link) -> list[Remembered]:
+    if not isinstance(link.entry, Batch):
+        return []
+    return [Remembered(decision.command_id, link.sequence) for decision in link.entry.decisions]
+
+
+def size(link: Link) -> int:
+    """About how many rows an entry writes."""
     if not isinstance(link.entry, Batch):
         return 1
     return sum(len(decision.events) + 1 for decision in link.entry.decisions)

@@ -7,9 +7,11 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
-from octonet.kernel.errors import OctonetError, invalid
+import msgspec
+
+from octonet.kernel.errors import OctonetError, Unavailable, invalid
 from octonet.kernel.log import LogGap, Stream
 from octonet.kernel.position import Position, Positions
 from octonet.kernel.schema import Schemas
@@ -23,6 +25,10 @@ only when they pass the same function object."""
 
 _LAST_INDEX = 2**53 - 1
 """Behind every fact of an entry."""
+NOW_AND_BEFORE: Final = _LAST_INDEX
+"""The index of a position behind all facts of its entry."""
+_LONGEST_LOOK = 20_000
+"""Log entries that one look at the past may take in."""
 _BROKEN = "the stream of facts was interrupted"
 
 _CROWD = 32
@@ -69,6 +75,22 @@ class Subscription:
         wanted = self.interest.pick(found)
         if wanted:
             self.subscriber.send(self.encode(wanted), wanted[-1].position)
+
+
+class Past(msgspec.Struct, frozen=True):
+    """A stretch of history as subscribers may see it."""
+
+    facts: list[Live]
+    reached: Position
+    """Everything up to here was looked at."""
+    more: bool
+    """Whether there is history behind that."""
+
+
+def _cut(found: list[Live], most: int, sequence: int, more: bool) -> Past:
+    if len(found) > most:
+        return Past(found[:most], found[most - 1].position, True)
+    return Past(found, Position(sequence, _LAST_INDEX), more)
 
 
 class _Group:
@@ -129,6 +151,36 @@ class Hub:
             broken = partial(self._expel, subscription, _BROKEN)
             self._audience[subscription] = self._run(self._catch_up(subscription), broken)
         return subscription
+
+    async def past(self, interest: Interest, after: Position, most: int) -> Past:
+        """What happened behind `after`, up to the log's current end or to about `most` facts, whichever comes first.
+
+        Raises `Invalid` with code INVALID_POSITION when `after` lies beyond the log's end, `Unavailable` when the log
+        cannot be asked or read from there.
+        """
+        end = await self._stream.last()
+        if after.entry > end:
+            raise invalid("$.after", "is a position that this server has not reached", code="INVALID_POSITION")
+        found: list[Live] = []
+        start = after.entry if after.index == _LAST_INDEX else max(after.entry - 1, 0)
+        if start < end:
+            try:
+                async with contextlib.aclosing(read(self._stream, start, end)) as stretches:
+                    async for stretch in stretches:
+                        told = facts(self._positions, self._schemas, stretch.links)
+                        found += interest.pick([fact for fact in told if fact.position > after])
+                        far = stretch.sequence - start >= _LONGEST_LOOK and stretch.sequence < end
+                        if len(found) >= most or far:
+                            return _cut(found, most, stretch.sequence, stretch.sequence < end)
+            except LogGap as problem:
+                log.warning("the past of project %s cannot be read: %s", self._positions.project, problem)
+                raise Unavailable("the history from that position on cannot be read", code="HISTORY_GAP") from None
+        return Past(found, Position(end, _LAST_INDEX), False)
+
+    @property
+    def listening(self) -> int:
+        """How many do."""
+        return len(self._audience)
 
     def dismiss(self, subscription: Subscription) -> None:
         """Forget a subscription; `Subscription.leave` calls this."""

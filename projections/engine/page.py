@@ -12,7 +12,7 @@ from octonet.kernel.errors import invalid
 from octonet.kernel.filter import EVERYTHING, And, Filter, Options
 from octonet.kernel.ids import Row
 from octonet.kernel.operation import Limits, Request
-from octonet.kernel.schema import DELETED_AT, ID, EntitySchema, Fetch, RelationKind, Schemas
+from octonet.kernel.schema import DELETED_AT, ID, VERSION_COLUMN, EntitySchema, Fetch, RelationKind, Schemas
 from octonet.kernel.storage import Page, Source
 from projections.engine.populate import populate
 
@@ -88,6 +88,8 @@ async def finish(
     if not shown:
         return rows
     names = shown.union(reading.relations)
+    if reading.options.versions:
+        names |= {VERSION_COLUMN}
     return [{name: value for name, value in row.items() if name in names} for row in rows]
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from octonet.kernel import schema_parse, value_types
 from octonet.kernel.conversion import conversion
-from octonet.kernel.errors import Conflict, Fault, Internal
+from octonet.kernel.errors import Conflict, Fault, Unavailable
 from octonet.kernel.faults import quote, step
 from octonet.kernel.ids import EntityId, JsonValue, Row
 from octonet.kernel.log import SchemaChanged
 from octonet.kernel.schema import ID, EntitySchema, Field, FieldType, Schemas
 from octonet.kernel.storage import Checkpoint, Database, Strategy
 from octonet.kernel.value_types import Misfit
+
+MOVED = "CHECKPOINT_MOVED"
 
 
 class Tables:
@@ -49,7 +51,7 @@ class Tables:
         changes = follow and (entry.digest != self.schemas.digest or entry.dropped)
         if changes:
             if await self._database.checkpoint() != before:
-                raise Internal("the checkpoint moved under the fold: another process writes to this database")
+                raise moved()
             wanted = entry.digest == self._wanted.digest
             self.schemas = self._wanted if wanted else schema_parse.parse(entry.schema)
             drop = entry.dropped or fresh
@@ -62,6 +64,12 @@ class Tables:
         if self._ours and self.schemas.digest != self._wanted.digest:
             await self._database.migrate(self._wanted, Strategy.UPDATE)
             self.schemas = self._wanted
+
+
+def moved() -> Unavailable:
+    """Another process has folded further meanwhile, as while a replica becomes a project's own database: whoever meets
+    this begins again where the checkpoint is now."""
+    return Unavailable("the checkpoint moved under the fold: another process writes to this database", code=MOVED)
 
 
 def fitted(schema: EntitySchema, id: EntityId, fact: Row, row: Row) -> Row:

@@ -46,7 +46,7 @@ def stop_at_append(fenced: bool) -> None:
             os.kill(os.getpid(), signal.SIGSTOP)
         if fenced:
             return await plain(self, body, after)
-        await publish(self._client, self._subject, body, {})
+        await publish(self._client, self._streams.subject, body, {})
         return after + 1
 
     JetStreamLog.append = append  # type: ignore[method-assign]

@@ -69,11 +69,11 @@ class History:
 
 
 async def violations(endpoint: Endpoint, database: Path | str, schemas: Path, told: list[Told]) -> list[str]:
-    """Everything that is wrong; the database is a SQLite file, or the address of a PostgreSQL of the tests'."""
+    """Everything that is wrong; the database is a SQLite file, or the address of one of the tests' own servers."""
     servers = endpoint.url.split(",")
     client = await nats.connect(servers, user=endpoint.user or None, password=endpoint.password or None)
     try:
-        log = await _messages(client, "OCTO_LOG_default")
+        log = await _log(client)
         feed = await _messages(client, "OCTO_FACTS_default")
         wishes = await _messages(client, "OCTO_CMD_default")
     finally:
@@ -93,6 +93,13 @@ async def violations(endpoint: Endpoint, database: Path | str, schemas: Path, to
     return found
 
 
+async def _log(client: Any) -> list[Any]:
+    """Of all streams that the log is kept in, in order."""
+    streams = {info.config.name: info.state.first_seq for info in await client.jetstream().streams_info()}
+    names = [name for name in streams if name == "OCTO_LOG_default" or name.startswith("OCTO_LOG_default~")]
+    return [message for name in sorted(names, key=streams.__getitem__) for message in await _messages(client, name)]
+
+
 async def _messages(client: Any, stream: str) -> list[Any]:
     js = client.jetstream()
     state = (await js.stream_info(stream)).state
@@ -103,7 +110,7 @@ async def _messages(client: Any, stream: str) -> list[Any]:
     )
     found: list[Any] = []
     while len(found) < state.messages:
-        found += await subscription.fetch(1000, timeout=20)
+        found += await subscription.fetch(1000, timeout=60)
     await subscription.unsubscribe()
     return found[: state.messages]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from tests import postgres
+from tests import mariadb, postgres
 
 _OF_THE_SERVER = ("octonet_inbox", "octonet_schema")
 
@@ -72,19 +72,50 @@ class PostgresTables:
         return postgres.server().sql(text, self._name).splitlines()
 
 
+class MariadbTables:
+    """A MariaDB database, through its client."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def names(self) -> list[str]:
+        return sorted(self._lines("SHOW TABLES"))
+
+    def rows(self, table: str) -> list[Row]:
+        columns = self._lines(
+            "SELECT CONCAT(column_name, ' ', data_type) FROM information_schema.columns WHERE table_schema = DATABASE()"
+            f" AND table_name = '{table}' AND generation_expression IS NULL ORDER BY ordinal_position"
+        )
+        kinds = dict(column.split(" ", 1) for column in columns)
+        members = ", ".join(
+            f"'{name}', HEX(`{name}`)" if kind.endswith("blob") else f"'{name}', `{name}`"
+            for name, kind in kinds.items()
+        )
+        # The client doubles backslashes; all else that it would escape stands escaped in JSON.
+        told = self._lines(f"SELECT JSON_OBJECT({members}) FROM `{table}`")
+        lines = [line.replace("\\\\", "\\") for line in told]
+        found = [{name: _plain(kinds[name], value) for name, value in json.loads(line).items()} for line in lines]
+        return sorted(found, key=lambda row: [str(value) for value in row.values()][:2])
+
+    def _lines(self, text: str) -> list[str]:
+        return mariadb.server().sql(text, self._name).splitlines()
+
+
 def _plain(kind: str, value: Any) -> Any:
-    if kind == "bytea" and value is not None:
+    if (kind == "bytea" or kind.endswith("blob")) and value is not None:
         return bytes.fromhex(value.removeprefix("\\x"))
-    if kind == "double precision" and isinstance(value, float) and value.is_integer():
+    if kind.startswith("double") and isinstance(value, float) and value.is_integer():
         return int(value)
     return value
 
 
 @contextmanager
 def opened(place: Path | str) -> Iterator[Tables]:
-    """The tables of a SQLite file, or of a PostgreSQL database of the tests' own server."""
+    """The tables of a SQLite file, or of a database of the tests' own servers."""
     if isinstance(place, str):
-        yield PostgresTables(urlsplit(place).path.strip("/"))
+        parts = urlsplit(place)
+        kind = MariadbTables if parts.scheme == "mariadb" else PostgresTables
+        yield kind(parts.path.strip("/"))
         return
     with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True)) as connection:
         yield SqliteTables(connection)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.acceptance.bodies import BODIES
 from tests.running import Server
-from tests.unit.arbitrary import documents
 
 SHOP = Path(__file__).parent / "shop.json"
 _ROUTES = [
@@ -24,24 +24,6 @@ _ROUTES = [
     )),
     ("PUT", "/c1"), ("PUT", "/bulk"), ("PATCH", "/c1"), ("DELETE", "/bulk"), ("DELETE", "/c1"),
 ]  # fmt: skip
-_KEYS = (
-    "id", "filter", "data", "options", "relations", "query", "fields", "stages", "field", "value", "amount", "email",
-    "visits", "hobbies", "profile", "tags", "referrer", "orders", "password", "all", "limit", "sort", "$or", "$and",
-    "$eq", "$in", "$regex", "$group", "$match", "$sum", "_by", "select", "confirm",
-)  # fmt: skip
-_VALUES: dict[str, st.SearchStrategy[object]] = {
-    "id": st.sampled_from(["c1", "", None, 7]),
-    "filter": documents("email", "visits", "id", "$or", "$and", "$gt", "$in", "$regex", "$exists"),
-    "data": documents("id", "email", "visits", "hobbies", "profile", "tags", "referrer", "status"),
-    "options": documents("all", "limit", "skip", "sort", "select", "exclude", "after"),
-    "relations": documents("tags", "orders"),
-    "query": documents("x"),
-    "stages": st.lists(documents("$group", "$match", "$sort", "$limit", "_by", "$sum", "$count", "email", "visits")),
-    "field": st.sampled_from(["visits", "hobbies", "tags", "email", "password", "nope", 3]),
-    "value": documents("x"),
-    "amount": documents("x"),
-}
-_bodies = st.one_of(documents(*_KEYS), st.fixed_dictionaries({}, optional=_VALUES))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def test_no_body_makes_the_server_fail(server: Server) -> None:
-    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=90)) as connection:
 
         def send(method: str, path: str, body: object) -> tuple[int, object]:
             text = json.dumps(body)
@@ -63,7 +45,7 @@ def test_no_body_makes_the_server_fail(server: Server) -> None:
         assert send("POST", "", {"id": "c1", "email": "c1@x.org"})[0] == 201
 
         @settings(max_examples=500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-        @given(route=st.sampled_from(_ROUTES), body=_bodies)
+        @given(route=st.sampled_from(_ROUTES), body=BODIES)
         def fuzz(route: tuple[str, str], body: object) -> None:
             status, told = send(*route, body)
             assert status < 500, (route, body, told)

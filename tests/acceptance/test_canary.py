@@ -77,7 +77,7 @@ async def _use_every_door(server: Server, ear: Ear) -> None:
     async with aiohttp.ClientSession(server.url) as session, session.ws_connect("/ws") as socket:
         ready = asyncio.Event()
         tasks = [asyncio.create_task(ear.listen(session, ready)), asyncio.create_task(ear.talk(socket))]
-        await asyncio.wait_for(ready.wait(), 10)
+        await asyncio.wait_for(ready.wait(), 60)
         base = "/api/v1/Vault"
         outer = (await ear.ask(session, "POST", base, {"id": "outer", "label": "o", **SECRETS}))["data"]
         assert set(outer).isdisjoint(FIELDS)

@@ -19,7 +19,7 @@ from jetstream.server import EmbeddedServer
 from tests.running import ROOT, Server
 
 SHOP = Path(__file__).parent / "shop.json"
-_TAKEOVER = 6.0
+_TAKEOVER = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def _on(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _ask(server: Server, path: str) -> Any:
-    with urllib.request.urlopen(f"{server.url}/api/v1/{path}", timeout=10) as response:
+    with urllib.request.urlopen(f"{server.url}/api/v1/{path}", timeout=60) as response:
         return json.load(response)["data"]
 
 
@@ -122,7 +122,7 @@ def test_tail_prints_the_facts_it_was_asked_for(server: Server) -> None:
             _post(server, "notes", {"slug": f"tail {number}"})
             while len(lines) < 2 and select.select([tail.stdout], [], [], 0.05)[0]:
                 lines.append(tail.stdout.readline())
-    assert tail.wait(10) == 0
+    assert tail.wait(60) == 0
     subjects, bodies = zip(*(line.split(" ", 1) for line in lines), strict=True)
     assert set(subjects) == {"mostajs.Note.created"}
     assert all(json.loads(body)["entity"] == "Note" for body in bodies)
@@ -132,7 +132,7 @@ def _post(server: Server, collection: str, data: Any) -> None:
     request = urllib.request.Request(
         f"{server.url}/api/v1/{collection}", json.dumps(data).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         assert response.status == 201
 
 
@@ -233,7 +233,7 @@ def test_a_worker_takes_over_from_a_killed_server(tmp_path: Path) -> None:
     finally:
         if worker is not None:
             worker.terminate()
-            worker.wait(15)
+            worker.wait(60)
             assert worker.stdout is not None
             worker.stdout.close()
         broker.stop()

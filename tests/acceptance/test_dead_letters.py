@@ -34,7 +34,7 @@ def _cli(server: Server, *arguments: str, answer: str = "") -> subprocess.Comple
 
 def _letters(server: Server, least: int) -> list[dict[str, object]]:
     """The letters, once there are this many."""
-    for _ in range(20):
+    for _ in range(60):
         done = _cli(server, "list", "--json")
         assert done.returncode == 0, done.stderr
         found: list[dict[str, object]] = json.loads(done.stdout)

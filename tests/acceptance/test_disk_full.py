@@ -42,7 +42,7 @@ async def _ask(server: Server, path: str, body: Any = None) -> Answer:
 
     def exchange() -> Answer:
         try:
-            with urllib.request.urlopen(request, timeout=40) as reply:
+            with urllib.request.urlopen(request, timeout=60) as reply:
                 return Answer(reply.status, json.load(reply))
         except urllib.error.HTTPError as refused:
             with refused:
@@ -57,7 +57,7 @@ async def _write(server: Server, label: str) -> Answer:
 
 async def _written(server: Server, label: str) -> None:
     """Written in the end, without anybody's help."""
-    for _ in range(150):
+    for _ in range(300):
         last = await _write(server, label)
         if last.status in (201, 409):
             return
@@ -86,7 +86,7 @@ async def _whole(server: Server) -> None:
     """The relay of the facts may still be on its way."""
     endpoint = find_running(server.directory / "nats")
     assert endpoint is not None
-    for _ in range(50):
+    for _ in range(300):
         wrong = await violations(endpoint, server.directory / "octonet.db", SHOP, [])
         if not wrong:
             return
@@ -134,3 +134,18 @@ async def test_a_full_log_holds_back_what_was_recorded_and_decides_it_once_there
     await _written(server, "after")
     await _reads_go_on(server, {"before", "recorded", "after"})
     await _whole(server)
+
+
+async def test_a_project_that_has_used_up_its_quota_refuses_writes_until_it_is_raised(tmp_path: Path) -> None:
+    quota = 64 * 1024
+    with Server(tmp_path / "data", SHOP, OCTONET_QUOTA=str(quota)) as server:
+        ids: set[str] = set()
+        while len(ids) < 1000 and (last := await _write(server, f"tag {len(ids)}")).status == 201:
+            ids.add(last.body["data"]["id"])
+        assert 10 < len(ids) < 1000
+        refused = await _write(server, "refused")
+        assert (refused.status, refused.body["error"]["code"]) == (503, "NO_ROOM")
+        await _reads_go_on(server, ids)
+    with Server(tmp_path / "data", SHOP, OCTONET_QUOTA=str(16 * quota)) as server:
+        await _written(server, "after")
+        await _whole(server)

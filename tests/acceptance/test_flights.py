@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import aiohttp
@@ -19,7 +20,7 @@ import pytest
 
 from jetstream.endpoint import Endpoint
 from jetstream.server import find_running
-from tests import postgres
+from tests import mariadb, postgres
 from tests.acceptance.checker import Told
 from tests.acceptance.tables import content, rows
 from tests.acceptance.writers import Writer
@@ -114,9 +115,9 @@ async def test_every_flight_is_written_once_and_told_once_to_every_listener(serv
     stream = _Stream(server)
     listening = asyncio.create_task(stream.run(_FLIGHTS))
     await _load(server, "flights", flights)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         await listening
-        told = [await subscription.next_msg(timeout=30) for _ in range(_FLIGHTS)]
+        told = [await subscription.next_msg(timeout=60) for _ in range(_FLIGHTS)]
     async with aiohttp.ClientSession(server.url) as session:
         for collection, number in (("airports", _AIRPORTS), ("flights", _FLIGHTS)):
             async with session.get(f"/api/v1/{collection}/count") as response:
@@ -195,14 +196,15 @@ async def test_a_replay_of_every_command_has_the_links_and_stops_where_it_is_tol
     assert content(copies[2]) == before
 
 
-async def test_a_replay_into_postgresql_equals_the_sqlite_original_row_for_row(
-    server: Server, shop: Server, tmp_path: Path
+@pytest.mark.parametrize("kind", [postgres, mariadb])
+async def test_a_replay_into_a_database_server_equals_the_sqlite_original_row_for_row(
+    kind: ModuleType, server: Server, shop: Server, tmp_path: Path
 ) -> None:
-    if reason := postgres.missing():
+    if reason := kind.missing():
         pytest.skip(reason)
     await _write(shop, 3)
     for number, origin in enumerate((server, shop)):
-        target = postgres.server().uri(tmp_path / str(number))
+        target = kind.server().uri(tmp_path / str(number))
         _replay(origin, target)
         whole = rows(origin.directory / "octonet.db")
         assert any(whole.values())

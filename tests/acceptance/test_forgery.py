@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from itertools import count
 from pathlib import Path
 
 import aiohttp
@@ -17,7 +16,7 @@ from jetstream.server import find_facts, find_running
 from tests.running import Server
 
 SHOP = Path(__file__).parent / "shop.json"
-_numbers = count()
+_made: list[str] = []
 STREAMS = ("OCTO_CMD_default", "OCTO_LOG_default", "OCTO_FACTS_default", "OCTO_DEAD_default", "OCTO_LEASES")
 
 
@@ -44,7 +43,7 @@ class Listener:
 
     async def is_refused(self) -> None:
         """Wait until the server said that something is not allowed."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not any("permissions violation" in one.lower() for one in self.refused):
                 await asyncio.sleep(0.01)
 
@@ -60,7 +59,8 @@ async def listener(server: Server) -> AsyncIterator[Listener]:
 
 
 async def _create(server: Server, word: str) -> int:
-    label = {"label": f"{word} {next(_numbers)}"}
+    _made.append(f"{word} {len(_made)}")
+    label = {"label": _made[-1]}
     async with aiohttp.ClientSession(server.url) as session, session.post("/api/v1/tags", json=label) as reply:
         return reply.status
 
@@ -73,11 +73,19 @@ async def _counts(endpoint: Endpoint) -> dict[str, int]:
         await client.close()
 
 
+async def _settled(endpoint: Endpoint) -> dict[str, int]:
+    """The counts, once the feed, which comes behind the replies, has every row that was made: one fact each."""
+    async with asyncio.timeout(60):
+        while (found := await _counts(endpoint))["OCTO_FACTS_default"] < len(_made):
+            await asyncio.sleep(0.02)
+    return found
+
+
 async def test_a_listener_hears_facts(server: Server, listener: Listener) -> None:
     heard = await listener.client.subscribe("mostajs.Tag.*")
     await listener.client.flush()
     assert await _create(server, "heard") == 201
-    message = await heard.next_msg(10)
+    message = await heard.next_msg(60)
     assert (message.subject, b"heard" in message.data) == ("mostajs.Tag.created", True)
     assert listener.refused == []
 
@@ -102,9 +110,7 @@ async def test_what_a_listener_publishes_is_refused_and_nothing_is_decided(
     endpoint = find_running(server.directory / "nats")
     assert endpoint is not None
     assert await _create(server, "before") == 201
-    # The feed comes behind the reply.
-    await asyncio.sleep(0.3)
-    before = await _counts(endpoint)
+    before = await _settled(endpoint)
     await listener.client.publish(subject, b"forged")
     await listener.client.flush()
     await listener.is_refused()

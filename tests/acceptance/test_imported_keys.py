@@ -16,7 +16,7 @@ import pytest
 from tests.running import ROOT, Server
 
 SHOP = Path(__file__).parent / "shop.json"
-WITHIN = 10.0
+WITHIN = 60.0
 READER = {"projects": ["default"], "operations": ["read"], "transports": "*"}
 
 

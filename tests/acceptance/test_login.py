@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -230,8 +231,9 @@ async def test_no_answer_shows_a_password_and_no_file_holds_one(servers: list[Se
         assert "$2b$" not in str(told)
         assert not {"password", "verifyToken", "resetToken", "mark"} & set(str(told).replace("'", " ").split())
     for path in servers[0].directory.rglob("*"):
-        if path.is_file():
-            content = path.read_bytes()
+        # What is only there for a moment, as while a file is written anew, may be gone by now.
+        with contextlib.suppress(FileNotFoundError):
+            content = path.read_bytes() if path.is_file() else b""
             assert b"unlikely to stand there" not in content
             assert b"neither would this one" not in content
     assert somebody.headers["Cookie"].partition("=")[2] not in servers[0].log()
@@ -242,7 +244,7 @@ async def test_what_somebody_does_is_on_record_as_theirs(servers: list[Server]) 
     somebody = await root.person()
     exported = servers[0].launch("audit", "export", "--project", "_system")
     lines = []
-    while (line := await asyncio.to_thread(exported.output.until, lambda _: True, 30)) is not None:
+    while (line := await asyncio.to_thread(exported.output.until, lambda _: True, 60)) is not None:
         lines.append(line)
     assert exported.reap() == 0, servers[0].log()[-2000:]
     [made] = [line for line in lines if somebody.id in line and '"op":"create"' in line and '"entity":"User"' in line]
@@ -272,13 +274,13 @@ async def test_guessing_is_slowed_down_by_name_and_by_address_whatever_headers_s
 
 
 async def test_a_login_outlives_a_restart_but_not_its_time(tmp_path: Path) -> None:
-    server = staffed(tmp_path / "data", OCTONET_SESSION_LIFE="4")
+    server = staffed(tmp_path / "data", OCTONET_SESSION_LIFE="20")
     server.start()
     root = await chief(server)
     assert server.stop() == 0
     server.start()
     assert await root.status("GET", ME) == 200
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while await root.status("GET", ME) != 401:
             await asyncio.sleep(0.2)
     assert server.stop() == 0

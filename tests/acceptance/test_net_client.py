@@ -62,7 +62,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def key(server: Server) -> str:
     made = server.launch("keys", "issue", "client", "--projects", "*", "--operations", "read,write,admin")
-    line = made.output.until(lambda line: line.startswith("sk_"), 30)
+    line = made.output.until(lambda line: line.startswith("sk_"), 60)
     assert made.reap() == 0
     assert line is not None
     return line.strip()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.checker import Told
-from tests.acceptance.test_kill import SHOP, _check, _write_for
+from tests.acceptance.test_kill import SHOP, _caught_up, _check, _write_for
 from tests.disk import Disk
 from tests.running import Server
 
@@ -40,6 +40,7 @@ async def test_no_acknowledged_write_is_lost_when_the_power_is_cut(disk: Disk) -
         _wait_for_end(broker)
         disk.restore_power()
     server = Server(directory, SHOP).start()
+    await _caught_up(server)
     assert server.stop() == 0
     assert await _check(directory, told) == []
     assert len([one for one in told if one.status in (200, 201)]) > 100 * ROUNDS
@@ -53,8 +54,11 @@ def _cut(disk: Disk, server: Server, broker: int) -> None:
 
 def _wait_for_end(process: int) -> None:
     deadline = time.monotonic() + 10
-    while Path(f"/proc/{process}/stat").exists() and time.monotonic() < deadline:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return
         if state == "Z":
             return
         time.sleep(0.02)

@@ -9,18 +9,11 @@ from pathlib import Path
 
 import aiohttp
 
+from tests.key_office import office_key
 from tests.running import Server
 
 SHOP = Path(__file__).parent / "shop.json"
 LIMIT = 60
-
-
-def _office(server: Server) -> str:
-    made = server.launch("keys", "issue", "office", "--projects", "*", "--operations", "read,write,admin")
-    line = made.output.until(lambda line: line.startswith("sk_"), 30)
-    assert made.reap() == 0
-    assert line is not None
-    return line.strip()
 
 
 async def _issue(server: Server, office: str) -> str:
@@ -60,7 +53,7 @@ def test_a_daily_limit_holds_over_processes_and_restarts_and_uses_are_counted(tm
     first, second = (Server(tmp_path / "data", SHOP, OCTONET_OPEN_MODE="") for _ in range(2))
     first.start()
     second.start("--no-worker", within=60.0)
-    office = _office(first)
+    office = office_key(first)
     key = asyncio.run(_issue(first, office))
     statuses = asyncio.run(_ask([first.url, second.url], key, LIMIT // 2))
     assert statuses == [200] * (LIMIT // 2)

@@ -36,7 +36,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
 @pytest.fixture(scope="module")
 def office(servers: list[Server]) -> str:
     made = servers[0].launch("keys", "issue", "office", "--projects", "*", "--operations", "read,write,admin")
-    line = made.output.until(lambda line: line.startswith("sk_"), 30)
+    line = made.output.until(lambda line: line.startswith("sk_"), 60)
     assert made.reap() == 0
     assert line is not None
     return line.strip()
@@ -67,11 +67,17 @@ async def test_a_limit_per_second_holds_over_three_processes(servers: list[Serve
     key = await _key(servers[0], office, rateLimitPerSecond=LIMIT)
     granted: Counter[int] = Counter()
     refused = whole = 0
-    end = time.time() + 2.5
+    first = time.time()
+
+    def over() -> bool:
+        """After two and a half seconds; on a machine that is busy, once a second was used well."""
+        lasted = time.time() - first
+        return lasted > 60 or (lasted > 2.5 and refused > 0 and max(granted.values(), default=0) > LIMIT // 2)
 
     async def client(session: aiohttp.ClientSession, number: int) -> None:
         nonlocal refused, whole
-        while (began := time.time()) < end:
+        while not over():
+            began = time.time()
             async with session.get(f"{servers[number % PROCESSES].url}/api/v1/tags") as reply:
                 if reply.status == 429:
                     assert reply.headers["Retry-After"] == "1"
@@ -89,8 +95,7 @@ async def test_a_limit_per_second_holds_over_three_processes(servers: list[Serve
         await asyncio.gather(*(client(session, number) for number in range(12)))
     assert refused
     assert max(granted.values()) <= LIMIT
-    # Two and a half seconds touch four at most.
-    assert whole <= 4 * LIMIT
+    assert whole <= (int(time.time()) - int(first) + 1) * LIMIT
     # And it can be reached: a client waits for nothing but the next second.
     assert max(granted.values()) > LIMIT // 2
 
@@ -106,13 +111,15 @@ async def test_one_process_alone_grants_all_of_it_and_leaves_nothing_to_the_othe
                 return reply.status
 
         # All of it within one second, by one of the three; then the others have nothing to give.
-        for _ in range(5):
-            await status(servers[0])
-            await asyncio.sleep(1.02 - time.time() % 1)
-            told = await asyncio.gather(*(status(servers[1]) for _ in range(LIMIT)))
-            others = await asyncio.gather(*map(status, servers))
-            if time.time() % 1 > 0.1:
-                break
+        async with asyncio.timeout(60):
+            while True:
+                await status(servers[0])
+                await asyncio.sleep(1.02 - time.time() % 1)
+                second = int(time.time())
+                told = await asyncio.gather(*(status(servers[1]) for _ in range(LIMIT)))
+                others = await asyncio.gather(*map(status, servers))
+                if int(time.time()) == second:
+                    break
         assert (told, others) == ([200] * LIMIT, [429] * PROCESSES)
 
 
@@ -167,7 +174,7 @@ async def test_a_socket_keeps_to_the_limit_too(servers: list[Server], office: st
         session.ws_connect("/ws?events=none") as socket,
     ):
         await socket.receive_json()
-        for _ in range(12):
+        for _ in range(40):
             await socket.send_json({"op": "count", "entity": "Tag"})
-        told = [await socket.receive_json() for _ in range(12)]
+        told = [await socket.receive_json() for _ in range(40)]
         assert "RATE_LIMIT" in {one["error"]["code"] for one in told if one["status"] == "error"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.running import Server
 
 SHOP = Path(__file__).parent / "shop.json"
 PROCESSES = 3
-WITHIN = 10.0
+WITHIN = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
 @pytest.fixture(scope="module")
 def office(servers: list[Server]) -> str:
     made = servers[0].launch("keys", "issue", "office", "--projects", "*", "--operations", "read,write,admin")
-    line = made.output.until(lambda line: line.startswith("sk_"), 30)
+    line = made.output.until(lambda line: line.startswith("sk_"), 60)
     assert made.reap() == 0
     assert line is not None
     return line.strip()
@@ -121,7 +122,7 @@ async def test_a_key_whose_scopes_shrink_is_bound_by_them_at_once(
 async def test_a_key_that_expires_ends_what_is_open_under_it(
     servers: list[Server], office: str, session: aiohttp.ClientSession
 ) -> None:
-    soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    soon = (datetime.now(UTC) + timedelta(seconds=8)).isoformat()
     key = await Office(session, servers[0], office).issue(expiresAt=soon)
     stream = await session.get(f"{servers[1].url}/events", headers={"X-API-Key": key})
     assert stream.status == 200
@@ -135,6 +136,7 @@ async def test_what_is_stored_and_logged_of_a_key_is_not_the_key(
     key = await Office(session, servers[0], office).issue()
     secret = key[20:].encode()
     for path in servers[0].directory.rglob("*"):
-        if path.is_file():
-            assert secret not in path.read_bytes(), path
+        # What is only there for a moment, as while a file is written anew, may be gone by now.
+        with contextlib.suppress(FileNotFoundError):
+            assert not path.is_file() or secret not in path.read_bytes(), path
     assert secret.decode() not in servers[0].log()

@@ -6,29 +6,36 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
 from jetstream.connection import connect
-from jetstream.owners import Owners
 from jetstream.server import EmbeddedServer, find_running
-from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
+from octonet.kernel.ids import DEFAULT_PROJECT
 from octonet.kernel.rendezvous import first
 from tests.acceptance.checker import Told, violations
+from tests.acceptance.roles import (
+    PROJECTS,
+    WITHIN,
+    ask,
+    children,
+    make_tables,
+    owners,
+    stand_by,
+    until,
+    without_owner,
+    work,
+)
 from tests.acceptance.writers import Writer
 from tests.running import Process, Server
 
 SHOP = Path(__file__).parent / "shop.json"
 BROKEN = str(Path(__file__).parent / "broken_build.py")
 NOTE = {"name": "Note", "collection": "notes", "fields": {"text": {"type": "text"}}}
-PROJECTS = [ProjectName(f"project-{number}") for number in range(8)]
-WITHIN = 20.0
 WRITERS = 32
 
 
@@ -46,60 +53,6 @@ def nothing_left_behind() -> Iterator[None]:
         process.kill()
 
 
-async def until(condition: Callable[[], object], what: str) -> None:
-    """Wait for something that must become true."""
-    try:
-        async with asyncio.timeout(WITHIN):
-            while not condition():
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        pytest.fail(f"it did not come to this: {what}")
-
-
-async def ask(client: aiohttp.ClientSession, method: str, path: str, body: Any = None) -> Any:
-    async with client.request(method, path, json=body) as response:
-        return response.status, await response.json()
-
-
-@asynccontextmanager
-async def owners(server: Server) -> AsyncIterator[Owners]:
-    """Who owns what, as any process can hear it."""
-    endpoint = find_running(server.directory / "nats")
-    assert endpoint is not None
-    client = await connect(endpoint)
-    found = Owners(client)
-    await found.open(PROJECTS)
-    yield found
-    await client.close()
-
-
-def work(server: Server, *arguments: str) -> Process:
-    process = server.launch("work", *arguments)
-    assert process.output.until(lambda line: "standing by" in line, WITHIN), server.log()
-    return process
-
-
-def stand_by(first: Server, second: Server) -> tuple[Process, Process]:
-    """Two workers, of which the first owns the lane. Hashing names one of the two: it is tried until it is that one."""
-    while True:
-        owner, other = work(first), work(second)
-        if not other.output.until(lambda line: "owns the lane" in line, 3.0):
-            return owner, other
-        assert owner.stop() == other.stop() == 0
-
-
-def make_tables(server: Server) -> None:
-    """What the first worker of an installation does."""
-    server.start()
-    assert server.stop() == 0
-
-
-def children(process: int) -> list[int]:
-    """The serving processes below a parent; its nats-server is none."""
-    found = [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
-    return [child for child in found if b"--processes" in Path(f"/proc/{child}/cmdline").read_bytes()]
-
-
 async def test_doors_without_a_worker_serve_all_that_doors_with_one_do(server: Server) -> None:
     make_tables(server)
     server.start("--no-worker")
@@ -109,12 +62,12 @@ async def test_doors_without_a_worker_serve_all_that_doors_with_one_do(server: S
             waiting = asyncio.create_task(ask(client, "POST", "/api/v1/tags", {"label": "patient"}))
             await asyncio.sleep(0.5)
             assert not waiting.done()
-            assert (await ask(client, "GET", "/health"))[1]["withoutOwner"] == ["_system", "default"]
+            assert await without_owner(client, "/health", ["_system", "default"]) == ["_system", "default"]
             worker = work(server)
             assert (await asyncio.wait_for(waiting, WITHIN))[0] == 201
             await until(lambda: worker is not None and worker.alive(), "the worker lives")
-            status, health = await ask(client, "GET", "/health")
-            assert (status, "withoutOwner" in health) == (200, False)
+            assert await without_owner(client, "/health", []) == []
+            assert (await ask(client, "GET", "/health"))[0] == 200
             async with client.get("/events") as stream, client.ws_connect("/ws") as socket:
                 await socket.receive_json()
                 status, refused = await ask(client, "POST", "/api/v1/tags", {"label": "patient"})
@@ -210,9 +163,12 @@ async def test_a_worker_works_for_the_projects_it_is_told(tmp_path: Path) -> Non
             await until(lambda: heard.of(PROJECTS[0]) and heard.of(PROJECTS[2]), "both are owned")
             assert heard.of(PROJECTS[1]) == heard.of(DEFAULT_PROJECT) == ""
         async with aiohttp.ClientSession(server.url) as client:
-            assert (await ask(client, "GET", "/health"))[1]["withoutOwner"] == ["default", "project-1"]
-            assert (await ask(client, "GET", "/project-1/health"))[1]["withoutOwner"] == ["project-1"]
-            assert "withoutOwner" not in (await ask(client, "GET", "/project-2/health"))[1]
+            for path, wanted in (
+                ("/health", ["default", "project-1"]),
+                ("/project-1/health", ["project-1"]),
+                ("/project-2/health", []),
+            ):
+                assert await without_owner(client, path, wanted) == wanted
         assert server.launch("work", "--projects", "nobody").reap() == 1
         assert "there is no project 'nobody'" in server.log()
     finally:
@@ -296,7 +252,7 @@ async def test_a_stop_under_load_answers_what_it_accepted_and_loses_nothing(serv
         server.send(signal.SIGTERM)
         await asyncio.gather(*writing)
         assert (await stream.content.read()).endswith(b": server shutting down\n\n")
-    assert await asyncio.to_thread(process.reap, 10) == 0
+    assert await asyncio.to_thread(process.reap) == 0
     server.start()
     try:
         async with aiohttp.ClientSession(server.url) as client:
@@ -315,6 +271,17 @@ async def _labels(client: aiohttp.ClientSession, skip: int) -> set[str]:
     return {row["label"] for row in told["data"]}
 
 
+async def commands(server: Server) -> int:
+    """How many were ever sent."""
+    endpoint = find_running(server.directory / "nats")
+    assert endpoint is not None
+    client = await connect(endpoint)
+    try:
+        return int((await client.jetstream().stream_info("OCTO_CMD_default")).state.last_seq)
+    finally:
+        await client.close()
+
+
 async def test_a_second_signal_ends_at_once(server: Server) -> None:
     make_tables(server)
     server.start("--no-worker")
@@ -323,8 +290,11 @@ async def test_a_second_signal_ends_at_once(server: Server) -> None:
         assert (await ask(client, "POST", "/api/v1/tags", {"label": "first"}))[0] == 201
         assert worker.stop() == 0
         # Nobody decides this one: the stop would wait for it.
+        before = await commands(server)
         waiting = asyncio.create_task(ask(client, "POST", "/api/v1/tags", {"label": "second"}))
-        await asyncio.sleep(0.5)
+        async with asyncio.timeout(WITHIN):
+            while await commands(server) == before:
+                await asyncio.sleep(0.05)
         process = server.process
         server.send(signal.SIGTERM)
         assert process.output.until(lambda line: "stopping" in line, WITHIN)

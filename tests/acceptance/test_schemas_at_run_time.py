@@ -108,7 +108,7 @@ async def test_what_rows_stand_against_is_refused_and_all_stays_as_it_was(sessio
     status, told = await ask(session, "POST", f"{at}/api/apply-schema", {"schemas": [{**MEMO, "fields": fields}]})
     assert (status, told["error"]["code"]) == (409, "SCHEMA_CONFLICT"), told
     assert "text" in told["error"]["message"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await ask(session, "POST", f"{at}/api/v1/memos", {"text": "twice"}))[0] != 201:
             await asyncio.sleep(0.05)
     assert (await ask(session, "GET", f"{at}/api/v1/memos/count"))[1]["data"] == 3

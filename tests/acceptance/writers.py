@@ -26,7 +26,7 @@ class Writer:
 
     async def run(self, until: asyncio.Event) -> None:
         """Write until told to stop, or until the server goes away."""
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
             while not until.is_set():
                 try:
                     await self.once(session)

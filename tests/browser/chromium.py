@@ -11,7 +11,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import ConsoleMessage, Page, async_playwright
 
 _PROGRAMS: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-_PATIENCE: Final = 15_000
+_PATIENCE: Final = 60_000
 """Milliseconds."""
 _NO_COMPLAINT: Final = "Failed to load resource: the server responded with a status of"
 """A refusal that the page tells by itself."""

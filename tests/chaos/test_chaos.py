@@ -25,7 +25,7 @@ from tests.chaos.stage import Stage
 SECONDS = float(os.environ.get("OCTONET_CHAOS_SECONDS", "60"))
 CLIENTS = 16
 TAILS = 2
-_QUIET_WITHIN = 120.0
+_QUIET_WITHIN = 240.0
 _ATTEMPTS = 5
 
 

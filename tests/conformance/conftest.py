@@ -11,14 +11,14 @@ from octonet.kernel.storage import Database
 from tests.conformance.clients import DOORS, enter
 from tests.conformance.dialect_cases import KNOWN, opened, uri_of
 from tests.conformance.world import LIBRARY, World
-from tests.running import Server
+from tests.running import EveryDoor, Server
 
 
 @pytest.fixture(scope="session", params=KNOWN)
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server over a database of each dialect that is found."""
     folder = tmp_path_factory.mktemp(request.param)
-    server = Server(folder / "data", LIBRARY, DB_DIALECT=request.param, SGBD_URI=uri_of(request.param, folder))
+    server = EveryDoor(folder / "data", LIBRARY, DB_DIALECT=request.param, SGBD_URI=uri_of(request.param, folder))
     with server:
         yield server
     assert "Traceback" not in server.log()
@@ -27,7 +27,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(params=DOORS)
 async def world(request: pytest.FixtureRequest, site: Server) -> AsyncIterator[World]:
     """Each door of it."""
-    async with enter(request.param, site.url) as call:
+    async with enter(request.param, site) as call:
         yield World(site, request.param, call)
 
 

@@ -60,7 +60,7 @@ def leaves(draw: st.DrawFn) -> Filter:
     ]
     if column in ("name", "bio"):
         parts = st.lists(st.one_of(st.sampled_from([MANY, ONE]), texts.map(Literal)), max_size=5).map(tuple)
-        kinds.append(lambda: Like(column, draw(parts), draw(st.booleans())))
+        kinds.append(lambda: Like(column, draw(parts), draw(st.booleans()), draw(st.booleans())))
     return draw(st.sampled_from(kinds))()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from octonet.access import keys
 from octonet.kernel.operation import Family
 from projections import QUERIES
 from tests.conformance.clients import DOORS, NotLetIn, enter
-from tests.running import Server
+from tests.key_office import KeyOffice
+from tests.running import EveryDoor
 
 LIBRARY = Path(__file__).parent / "library.json"
 OPERATIONS = {**QUERIES, **COMMANDS}
@@ -34,43 +34,17 @@ MEMBERS: dict[str, Any] = {
 }
 
 
-class Site:
-    """A server that looks at keys, with a key that may issue others."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        made = server.launch("keys", "issue", "office", "--projects", "*", "--operations", "read,write,admin")
-        line = made.output.until(lambda line: line.startswith("sk_"), 30)
-        assert made.reap() == 0
-        assert line is not None
-        self.office = line.strip()
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """As the office."""
-        headers = {"X-API-Key": self.office, "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.server.url + path, data, headers, method=method)
-        with urllib.request.urlopen(request, timeout=20) as reply:
-            return json.load(reply)["data"]
-
-    def key(self, projects: Any = "*", operations: Any = "*", transports: Any = "*", **more: Any) -> str:
-        """A new key with these scopes."""
-        scopes = {"projects": projects, "operations": operations, "transports": transports}
-        wish = {"label": "t", "permissions": {"scopes": scopes}, **more}
-        return str(self.ask("POST", "/api/api-keys", wish)["apiKey"])
-
-
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyOffice]:
     directory = tmp_path_factory.mktemp("gate")
     tree = directory / "tree.json"
     tree.write_text(json.dumps({"other": {"schemas": json.loads(LIBRARY.read_text())}}))
-    with Server(directory / "data", LIBRARY, OCTONET_OPEN_MODE="", MOSTA_PROJECTS=str(tree)) as server:
-        yield Site(server)
+    with EveryDoor(directory / "data", LIBRARY, OCTONET_OPEN_MODE="", MOSTA_PROJECTS=str(tree)) as server:
+        yield KeyOffice(server)
 
 
 @pytest.fixture(scope="module")
-def wrong_keys(site: Site) -> dict[str, tuple[str, str]]:
+def wrong_keys(site: KeyOffice) -> dict[str, tuple[str, str]]:
     """Kind → a key that opens nothing, and what is said."""
     revoked, tampered = site.key(), site.key()
     site.ask("DELETE", f"/api/api-keys/{revoked[:20]}")
@@ -86,11 +60,11 @@ def wrong_keys(site: Site) -> dict[str, tuple[str, str]]:
     }
 
 
-async def outcome(site: Site, door: str, op: str, key: str) -> str:
+async def outcome(site: KeyOffice, door: str, op: str, key: str) -> str:
     """``ok`` or the code of the error, in project `other`."""
     request = {"op": op, "entity": "Tag"} | {name: MEMBERS[name] for name in OPERATIONS[op].needs}
     try:
-        async with enter(door, f"{site.server.url}/other", key) as call:
+        async with enter(door, site.server, key, "other") as call:
             return (await call(request))[0]
     except NotLetIn as refused:
         return REFUSED[refused.status]
@@ -99,7 +73,7 @@ async def outcome(site: Site, door: str, op: str, key: str) -> str:
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("op", OPERATIONS)
 async def test_no_key_that_does_not_fit_opens_anything(
-    site: Site, wrong_keys: dict[str, tuple[str, str]], door: str, op: str
+    site: KeyOffice, wrong_keys: dict[str, tuple[str, str]], door: str, op: str
 ) -> None:
     found = {kind: await outcome(site, door, op, key) for kind, (key, _) in wrong_keys.items()}
     assert found == {kind: code for kind, (_, code) in wrong_keys.items()}
@@ -107,7 +81,7 @@ async def test_no_key_that_does_not_fit_opens_anything(
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("op", OPERATIONS)
-async def test_a_key_opens_what_its_scopes_name_and_nothing_else(site: Site, door: str, op: str) -> None:
+async def test_a_key_opens_what_its_scopes_name_and_nothing_else(site: KeyOffice, door: str, op: str) -> None:
     family = OPERATIONS[op].family
     fits = {"projects": ["other"], "transports": [door]}
     right = site.key(operations=list({"read", family.value}), **fits)
@@ -117,14 +91,17 @@ async def test_a_key_opens_what_its_scopes_name_and_nothing_else(site: Site, doo
     assert await outcome(site, door, op, right) not in REFUSED.values()
 
 
-async def test_every_family_is_used_and_the_widest_deletion_is_for_administrators(site: Site) -> None:
+async def test_every_family_is_used_and_the_widest_deletion_is_for_administrators(site: KeyOffice) -> None:
     families = {operation.family for operation in OPERATIONS.values()}
     assert families == set(Family)
     assert [op for op, operation in OPERATIONS.items() if operation.family is Family.ADMIN] == ["deleteMany"]
 
 
-@pytest.mark.parametrize("path", ["/events", "/openapi.json", "/api/v1", "/api/v1/other", "/other/events"])
-async def test_what_is_no_operation_asks_for_a_key_too(site: Site, path: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["/events", "/openapi.json", "/api/v1", "/api/v1/other", "/other/events", "/odata", "/other/odata/$metadata"],
+)
+async def test_what_is_no_operation_asks_for_a_key_too(site: KeyOffice, path: str) -> None:
     writer = site.key(operations=["write"])
     async with aiohttp.ClientSession(site.server.url) as session:
         for key, status in (("", 401), ("nonsense", 401), (writer, 403), (site.office, 200)):
@@ -133,7 +110,7 @@ async def test_what_is_no_operation_asks_for_a_key_too(site: Site, path: str) ->
                 assert status == 200 or (await reply.json())["error"]["code"] == REFUSED[status]
 
 
-async def test_health_and_its_names_are_told_to_everybody(site: Site) -> None:
+async def test_health_and_its_names_are_told_to_everybody(site: KeyOffice) -> None:
     async with aiohttp.ClientSession(site.server.url) as session:
         for path in ("/health", "/health/live", "/api/v1/health", "/other/health"):
             async with session.get(path) as reply:
@@ -142,13 +119,13 @@ async def test_health_and_its_names_are_told_to_everybody(site: Site) -> None:
 
 @pytest.mark.parametrize("path", ["/_system/api/v1/User", "/api/v1/_system/User", "/_system/events", "/_system/health"])
 @pytest.mark.parametrize("header", ["", "_system"])
-async def test_no_door_leads_to_the_system_project(site: Site, path: str, header: str) -> None:
+async def test_no_door_leads_to_the_system_project(site: KeyOffice, path: str, header: str) -> None:
     headers = {"X-API-Key": site.office} | ({"X-Project": header} if header else {})
     async with aiohttp.ClientSession(site.server.url) as session, session.get(path, headers=headers) as reply:
         assert reply.status == 404
 
 
-async def test_an_address_and_a_header_that_name_different_projects_are_refused(site: Site) -> None:
+async def test_an_address_and_a_header_that_name_different_projects_are_refused(site: KeyOffice) -> None:
     narrow = site.key(projects=["default"])
     async with aiohttp.ClientSession(site.server.url) as session:
         for key in (narrow, site.office):
@@ -165,7 +142,7 @@ async def test_an_address_and_a_header_that_name_different_projects_are_refused(
                 assert reply.status == 403
 
 
-async def test_a_key_may_come_as_bearer_and_never_in_the_address(site: Site) -> None:
+async def test_a_key_may_come_as_bearer_and_never_in_the_address(site: KeyOffice) -> None:
     async with aiohttp.ClientSession(site.server.url) as session:
         async with session.get("/api/auth/verify", headers={"Authorization": f"Bearer {site.office}"}) as reply:
             assert reply.status == 200
@@ -174,7 +151,7 @@ async def test_a_key_may_come_as_bearer_and_never_in_the_address(site: Site) -> 
                 assert reply.status == 401
 
 
-async def test_a_browser_connects_with_a_ticket_and_rest_takes_none(site: Site) -> None:
+async def test_a_browser_connects_with_a_ticket_and_rest_takes_none(site: KeyOffice) -> None:
     ticket = site.ask("POST", "/api/auth/ticket")["ticket"]
     async with aiohttp.ClientSession(site.server.url) as session:
         async with session.get(f"/events?ticket={ticket}") as reply:

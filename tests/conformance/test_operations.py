@@ -84,7 +84,7 @@ async def test_create_refuses_a_taken_unique_value_and_leaves_no_fact(world: Wor
     [
         ({"level": "grand"}, "VALIDATION_ERROR", "$.data.level"),
         ({"rating": "5"}, "VALIDATION_ERROR", "$.data.rating"),
-        ({"rating": 2**53 + 1}, "VALIDATION_ERROR", "$.data.rating"),
+        ({"rating": 2**53 + 2}, "VALIDATION_ERROR", "$.data.rating"),
         ({"active": 1}, "VALIDATION_ERROR", "$.data.active"),
         ({"born": "yesterday"}, "VALIDATION_ERROR", "$.data.born"),
         ({"keywords": ["a", 1]}, "VALIDATION_ERROR", "$.data.keywords[1]"),

@@ -66,6 +66,7 @@ async def test_select_and_exclude_narrow_what_is_shown(world: World) -> None:
         ({"name": {"$regex": "^A"}}, [0]),
         ({"name": {"$regex": "da$", "$regexFlags": "i"}}, [0, 4]),
         ({"name": {"$regex": "."}}, [0, 1, 2, 4]),
+        ({"name": {"$not": {"$regex": "^a", "$regexFlags": "i"}}}, [1, 2]),
         ({"born": {"$lt": "1990-01-01T00:00:00.001Z"}}, [0, 1]),
         ({"born": "1990-01-01T01:00:00+01:00"}, [1]),
         ({"active": False}, [1]),
@@ -165,6 +166,19 @@ async def test_options_that_are_not_understood_are_refused(world: World) -> None
         assert (await world.refused("findAll", "Author", options=options)).code == code
     assert (await world.refused("findAll", "Author", relations=["nope"])).code == "UNKNOWN_RELATION"
     assert (await world.refused("findAll", "Nobody")).code == "ENTITY_NOT_FOUND"
+
+
+@about("findAll", "findOne", "search", "update")
+async def test_the_rows_of_a_list_carry_their_versions_when_asked_for_them(world: World) -> None:
+    bio, rows = await _five(world)
+    await world.ask("update", "Author", id=rows[1]["id"], data={"rating": 8})
+    options: dict[str, Any] = {"versions": True, "select": ["name"], "sort": {"id": 1}}
+    wanted = [{"id": row["id"], "name": row["name"], "_version": 1 + (i == 1)} for i, row in enumerate(rows)]
+    assert await world.ask("findAll", "Author", filter={"bio": bio}, options=options) == wanted
+    assert await world.ask("findOne", "Author", filter={"bio": bio}, options=options) == wanted[0]
+    assert await world.ask("search", "Author", query=bio, options=options) == wanted
+    [whole] = await world.ask("findAll", "Author", filter={"id": rows[0]["id"]}, options={"versions": True})
+    assert whole == rows[0] | {"_version": 1}
 
 
 @about("count")

@@ -12,7 +12,7 @@ from tests.conformance.world import World, about, fresh
 
 async def _crowd(world: World, stack: AsyncExitStack, size: int) -> list[World]:
     """So many more connections through the same door."""
-    calls = [await stack.enter_async_context(enter(world.door, world.site.url)) for _ in range(size)]
+    calls = [await stack.enter_async_context(enter(world.door, world.site)) for _ in range(size)]
     return [World(world.site, world.door, call) for call in calls]
 
 

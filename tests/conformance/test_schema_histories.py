@@ -86,6 +86,20 @@ class History:
         self.schemas = Schemas({})
         self._commands = count(1)
 
+    async def play(self, script: list[tuple[str, object, object]]) -> None:
+        """Do all of it, in order."""
+        for what, target, detail in script:
+            match what:
+                case "schema":
+                    await self.change(schema_parse.parse(json.dumps(target)), dropped=bool(detail))
+                case "write":
+                    assert isinstance(detail, list)
+                    await self.write(EntityId(str(target)), detail)
+                case "delete":
+                    await self.delete(EntityId(str(target)))
+                case _:
+                    await self.swap(EntityId(str(target)))
+
     async def open(self) -> Database:
         self.database = await dialects.find("sqlite").open(f"sqlite:///{self.folder}/live.db", FIRST, DatabaseOptions())
         await self.change(FIRST, dropped=False)
@@ -216,17 +230,7 @@ async def play(folder: Path, script: list[tuple[str, object, object]], dialect: 
     history = History(folder)
     database = await history.open()
     try:
-        for what, target, detail in script:
-            match what:
-                case "schema":
-                    await history.change(schema_parse.parse(json.dumps(target)), dropped=bool(detail))
-                case "write":
-                    assert isinstance(detail, list)
-                    await history.write(EntityId(str(target)), detail)
-                case "delete":
-                    await history.delete(EntityId(str(target)))
-                case _:
-                    await history.swap(EntityId(str(target)))
+        await history.play(script)
         original = await content(database, history.schemas)
     finally:
         await database.close()

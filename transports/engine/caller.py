@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
+import msgspec
+
 from octonet.access.principal import Caller, Visitor
 from octonet.gateway import Gateway
 from octonet.kernel.envelope import Actor
@@ -69,6 +71,11 @@ async def visitor(gateway: Gateway, incoming: Incoming, transport: str, ticket: 
     return found
 
 
+def shows_nothing(headers: Mapping[str, str]) -> bool:
+    """Whether a request brings no credential, not even a wrong one."""
+    return "x-api-key" not in headers and "authorization" not in headers
+
+
 def _shown(headers: Mapping[str, str]) -> str:
     shown = headers.get("x-api-key", "")
     if not shown and "authorization" in headers:
@@ -90,6 +97,14 @@ def actor(incoming: Incoming, transport: str) -> Actor:
         correlation=correlation if _clean(correlation) else "",
         traceparent=trace if len(trace) == _TRACEPARENT and _clean(trace) else "",
     )
+
+
+def under_trace(who: Visitor, trace: object) -> Visitor:
+    """The same visitor, under a trace that came elsewhere than in the headers. What could not be logged safely is left
+    out."""
+    if not isinstance(trace, str) or len(trace) != _TRACEPARENT or not _clean(trace):
+        return who
+    return Visitor(who.principal, msgspec.structs.replace(who.actor, traceparent=trace))
 
 
 @lru_cache(maxsize=1024)

@@ -31,6 +31,7 @@ _OPTIONS = MappingProxyType(
         "select": "select",
         "exclude": "exclude",
         "includeDeleted": "includeDeleted",
+        "versions": "versions",
         "cursor": "after",
         "confirm": "all",
     }
@@ -44,6 +45,7 @@ _PLAIN = MappingProxyType(
         "q": "query",
         "query": "query",
         "fields": "searchFields",
+        "asOf": "asOf",
     }
 )
 """Query parameter → member of the request."""
@@ -66,12 +68,14 @@ def body(incoming: Incoming) -> Raw:
     if not incoming.body:
         return msgspec.UNSET
     declared = incoming.headers.get("content-type", "")
-    if declared != _JSON:
-        _check_type(declared)
+    check_type(declared)
     return json_text(incoming.body)
 
 
-def _check_type(declared: str) -> None:
+def check_type(declared: str) -> None:
+    """Raises `Refused` with 415 for a body that is not declared as JSON in UTF-8."""
+    if declared == _JSON:
+        return
     message = Message()
     message["content-type"] = declared
     kind = message.get_content_type() if declared else ""
@@ -133,7 +137,7 @@ def parameters(operation: type[Operation], pairs: Mapping[str, str]) -> dict[str
 @lru_cache(maxsize=256)
 def accepted(operation: type[Operation]) -> frozenset[str]:
     """The query parameters that an operation takes."""
-    taken = frozenset(operation.needs + operation.takes)
+    taken = frozenset(operation.needs + operation.takes) | ({"asOf"} & operation.accepts())
     plain = {name for name, member in _PLAIN.items() if member in taken}
     return frozenset(plain | set(_OPTIONS) if "options" in taken else plain)
 
@@ -212,7 +216,7 @@ _FIELD_OF = dict(zip(Request.__struct_encode_fields__, Request.__struct_fields__
 def _plain(member: str, text: str) -> Raw:
     if member == "filter":
         return json_text(text, "$.filter")
-    return text if member == "query" else names(text)
+    return text if member in ("query", "asOf") else names(text)
 
 
 def _option(name: str, text: str) -> Raw:
@@ -224,7 +228,7 @@ def _option(name: str, text: str) -> Raw:
             return integer(text, path)
         case "select" | "exclude":
             return names(text)
-        case "includeDeleted":
+        case "includeDeleted" | "versions":
             return boolean(text, path)
         case "confirm":
             if text != "all":

@@ -8,21 +8,25 @@ from typing import Final
 
 import msgspec
 
+from octonet.gateway import Written
 from octonet.kernel.errors import Conflict, invalid
 from octonet.kernel.operation import Command, Operation, Raw, Request
 
 _KEY: Final = "idempotency-key"
 _MATCH: Final = "if-match"
 _POSITION: Final = "octonet-min-position"
+_DRY: Final = "octonet-dry-run"
 _MEMBER: Final = {
     "idempotencyKey": "Idempotency-Key",
     "expectedVersion": "If-Match",
     "minPosition": "Octonet-Min-Position",
+    "dryRun": "Octonet-Dry-Run",
 }
 DESCRIBED: Final[Mapping[str, str]] = {
     "Idempotency-Key": "The same key with the same content has one effect, and is answered with its first outcome.",
     "If-Match": "The ETag that the row must have, or * for any: else 412.",
     "Octonet-Min-Position": "The Octonet-Position of a write that the answer must not be older than: else 503.",
+    "Octonet-Dry-Run": "true: nothing is done; the answer tells what would be, and the facts of it.",
 }
 """Header → what it means, for the description of the door."""
 _ETAG: Final = re.compile(r'"(\d{1,15})"')
@@ -30,7 +34,7 @@ _ETAG: Final = re.compile(r'"(\d{1,15})"')
 
 def named(headers: Mapping[str, str]) -> bool:
     """Whether any header puts a condition on the request."""
-    return _KEY in headers or _MATCH in headers or _POSITION in headers
+    return _KEY in headers or _MATCH in headers or _POSITION in headers or _DRY in headers
 
 
 def add(request: Request, operation: type[Operation], headers: Mapping[str, str]) -> Request:
@@ -39,9 +43,11 @@ def add(request: Request, operation: type[Operation], headers: Mapping[str, str]
     if _KEY in headers and issubclass(operation, Command):
         found["idempotency_key"] = headers[_KEY]
     if _MATCH in headers:
-        found["expected_version"] = _version(headers[_MATCH])
+        found["expected_version"] = version(headers[_MATCH])
     if _POSITION in headers:
         found["min_position"] = headers[_POSITION]
+    if _DRY in headers:
+        found["dry_run"] = dry(headers[_DRY])
     for name in found:
         if getattr(request, name) is not msgspec.UNSET:
             raise invalid("$", f"says a second time what a header says: {name.replace('_', ' ')}")
@@ -54,12 +60,25 @@ def taken(operation: type[Operation]) -> tuple[str, ...]:
     return tuple(header for member, header in _MEMBER.items() if member in members)
 
 
+def told(written: Written) -> dict[str, str]:
+    """The headers that tell where in history a command stands, or that it was only tried out."""
+    return {"Octonet-Position": written.position} if written.trial is None else {"Octonet-Dry-Run": "true"}
+
+
+def dry(text: str) -> bool:
+    """What an Octonet-Dry-Run header says. Raises `Invalid`."""
+    if text not in ("true", "false"):
+        raise invalid("Octonet-Dry-Run", "must be true or false", code="INVALID_DRY_RUN")
+    return text == "true"
+
+
 def etag(version: int) -> str:
     """A row's version as a strong entity tag."""
     return f'"{version}"'
 
 
-def _version(text: str) -> Raw:
+def version(text: str) -> Raw:
+    """The version that an If-Match header expects. Raises `Conflict`, `Invalid`."""
     text = text.strip()
     if text == "*":
         return text

@@ -14,15 +14,17 @@ _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": (
         "Content-Type, Authorization, X-API-Key, X-Project, Accept, Prefer, Last-Event-ID, Idempotency-Key, If-Match, "
-        "Octonet-Min-Position, X-Correlation-Id, X-Request-Id, traceparent, mcp-session-id"
+        "If-None-Match, Octonet-Min-Position, Octonet-Dry-Run, X-Correlation-Id, X-Request-Id, traceparent, "
+        "mcp-session-id, mcp-protocol-version, mcp-method, mcp-name, OData-Version, OData-MaxVersion, MIME-Version, "
+        "X-CSRF-Token, X-SAP-Security-Session, SAP-Cancel-On-Close"
     ),
     "Access-Control-Max-Age": "600",
 }
 _VARY = {"Vary": "Origin"}
 _ALLOWED = "Access-Control-Allow-Origin"
 _EXPOSED = (
-    "Octonet-Position, Octonet-Cursor, Octonet-More, Preference-Applied, Retry-After, RateLimit, RateLimit-Policy, "
-    "ETag, mcp-session-id"
+    "Octonet-Position, Octonet-Dry-Run, Octonet-Cursor, Octonet-More, Preference-Applied, Retry-After, RateLimit, "
+    "RateLimit-Policy, ETag, Location, mcp-session-id, OData-Version, OData-EntityId"
 )
 
 

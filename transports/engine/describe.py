@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
 
 import msgspec
 
 from octonet import __version__
 from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
-from octonet.kernel.operation import Operation, Result
-from octonet.kernel.schema import (
-    ID,
-    Embedded,
-    EntitySchema,
-    Field,
-    FieldType,
-    RelationKind,
-    Schemas,
-)
-from transports.engine import coerce, conditions
+from octonet.kernel.operation import Operation
+from octonet.kernel.schema import EntitySchema, Schemas
+from transports.engine import coerce, conditions, shapes
+from transports.engine.made_once import MadeOnce
+from transports.engine.shapes import Json
 
-Json: TypeAlias = dict[str, object]
-
-_TYPES: Mapping[FieldType, Json] = {
-    FieldType.STRING: {"type": "string"},
-    FieldType.TEXT: {"type": "string"},
-    FieldType.NUMBER: {"type": "number"},
-    FieldType.BOOLEAN: {"type": "boolean"},
-    FieldType.DATE: {"type": "string", "format": "date-time"},
-    FieldType.JSON: {},
-    FieldType.ARRAY: {"type": "array", "items": {}},
-}
 _JSON_TEXT: Json = {"application/json": {"schema": {"type": "object"}}}
 _PARAMETERS: Mapping[str, tuple[str, Json]] = {
     "filter": ('A filter as JSON, such as {"age":{"$gte":18}}.', {"content": _JSON_TEXT}),
@@ -43,23 +25,16 @@ _PARAMETERS: Mapping[str, tuple[str, Json]] = {
     "relations": ("Relations to populate, comma-separated.", {"schema": {"type": "string"}}),
     "include": ("The same as relations.", {"schema": {"type": "string"}}),
     "includeDeleted": ("Whether soft-deleted rows are seen.", {"schema": {"type": "boolean"}}),
+    "versions": ("Whether rows carry their versions, as _version.", {"schema": {"type": "boolean"}}),
     "cursor": ("Where the page before ended: its metadata.cursor.", {"schema": {"type": "string"}}),
     "confirm": ("Says that the operation may touch every row.", {"schema": {"type": "string", "enum": ["all"]}}),
     "q": ("The text to look for.", {"schema": {"type": "string"}}),
     "query": ("The same as q.", {"schema": {"type": "string"}}),
     "fields": ("The columns to search, comma-separated.", {"schema": {"type": "string"}}),
-}
-_MEMBERS: Mapping[str, Json] = {
-    "id": {"type": "string"},
-    "filter": {"type": "object"},
-    "options": {"type": "object"},
-    "relations": {"type": "array", "items": {"type": "string"}},
-    "query": {"type": "string"},
-    "searchFields": {"type": "array", "items": {"type": "string"}},
-    "stages": {"type": "array", "items": {"type": "object"}},
-    "field": {"type": "string"},
-    "value": {},
-    "amount": {"type": "number"},
+    "asOf": (
+        "A position, or an ISO-8601 time: the answer is as it was right after it.",
+        {"schema": {"type": "string"}},
+    ),
 }
 _BY_METHOD = frozenset({"findAll", "create", "findById", "update", "delete", "findOne", "count"})
 _ID_PARAMETER: Json = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "maxLength": 64}}
@@ -71,21 +46,18 @@ class Description:
     def __init__(self, catalog: Mapping[str, type[Operation]], path: str) -> None:
         self._catalog = catalog
         self._path = path
-        self._written: dict[ProjectName, tuple[Schemas, bytes]] = {}
+        self._written = MadeOnce(lambda project, schemas: msgspec.json.encode(self._document(project, schemas)))
 
     def document(self, project: ProjectName, schemas: Schemas) -> bytes:
         """The project's OpenAPI document, JSON text."""
-        known = self._written.get(project)
-        if known is None or known[0] is not schemas:
-            known = self._written[project] = (schemas, msgspec.json.encode(self._document(project, schemas)))
-        return known[1]
+        return self._written.of(project, schemas)
 
     def _document(self, project: ProjectName, schemas: Schemas) -> Json:
         paths: Json = {}
         components: Json = {"Error": _ERROR}
         for schema in schemas.entities.values():
             paths |= self._paths(schema)
-            components |= _components(schema)
+            components |= shapes.entity(schema)
         return {
             "openapi": "3.1.0",
             "info": {"title": f"Octonet: {project}", "version": __version__},
@@ -130,6 +102,7 @@ class Description:
                 "delete": self._operation(schema, "delete"),
             },
         )
+        yield f"{root}/{{id}}/history", {**one, "get": _history(schema)}
         yield (
             f"{root}/bulk",
             {
@@ -172,69 +145,32 @@ class Description:
 
     def _body(self, schema: EntitySchema, op: str) -> Json:
         operation = self._catalog[op]
-        known = {**_MEMBERS, "data": _ref("schemas", f"{schema.name}Patch")}
+        known = {**shapes.MEMBERS, "data": _ref("schemas", f"{schema.name}Patch")}
         members = [name for name in operation.needs + operation.takes if name != "id"]
         return {"type": "object", "properties": {name: known.get(name, {}) for name in members}}
 
 
-def _components(schema: EntitySchema) -> Json:
-    row: Json = {ID: {"type": "string"}}
-    given: Json = {ID: {"type": "string", "minLength": 1, "maxLength": 64}}
-    required: list[str] = []
-    for name, column in schema.columns.items():
-        if name == ID:
-            continue
-        field = schema.fields.get(name)
-        shape = _field(field) if field is not None else _TYPES[column.type]
-        shape = _nullable(shape) if column.nullable else shape
-        if not column.secret:
-            row[name] = shape
-        given[name] = shape
-        if not column.nullable and (field is None or (field.default is None and not field.default_now)):
-            required.append(name)
-    for relation in schema.relations.values():
-        if relation.kind is RelationKind.MANY_TO_MANY:
-            row[relation.name] = given[relation.name] = {"type": "array", "items": {}}
-    whole: Json = {"type": "object", "properties": given, "additionalProperties": False}
+def _history(schema: EntitySchema) -> Json:
     return {
-        schema.name: {"type": "object", "properties": row},
-        f"{schema.name}Input": {**whole, "required": required} if required else whole,
-        f"{schema.name}Patch": whole,
+        "operationId": f"history_{schema.name}",
+        "tags": [schema.name],
+        "summary": "Every version of a row, the newest first: who made it, when, through which door, what it changed.",
+        "parameters": [_ref("parameters", "limit"), _ref("parameters", "cursor")],
+        "responses": {
+            "200": {"description": "Done.", "content": _content(_HISTORY)},
+            "default": _ref("responses", "Error"),
+        },
     }
-
-
-def _field(field: Field) -> Json:
-    if field.enum:
-        return {"type": "string", "enum": list(field.enum)}
-    if isinstance(field.array_of, Embedded):
-        members = {name: _field(inner) for name, inner in field.array_of.fields.items()}
-        return {"type": "array", "items": {"type": "object", "properties": members}}
-    if field.array_of is not None:
-        return {"type": "array", "items": _TYPES[field.array_of]}
-    return _TYPES[field.type]
-
-
-def _nullable(shape: Json) -> Json:
-    if "type" not in shape:
-        return shape
-    found = {**shape, "type": [shape["type"], "null"]}
-    enum = shape.get("enum")
-    if isinstance(enum, list):
-        found["enum"] = [*enum, None]
-    return found
 
 
 def _answer(schema: EntitySchema, operation: type[Operation]) -> Json:
-    row = _ref("schemas", schema.name)
-    data: Mapping[Result, Json] = {
-        Result.ROW: {"anyOf": [row, {"type": "null"}]},
-        Result.ROWS: {"type": "array", "items": row if operation.op() != "aggregate" else {"type": "object"}},
-        Result.DELETED: {"type": "boolean"},
-        Result.COUNT: {"type": "integer"},
-    }
     return {
         "type": "object",
-        "properties": {"status": {"const": "ok"}, "data": data[operation.result], "metadata": {"type": "object"}},
+        "properties": {
+            "status": {"const": "ok"},
+            "data": shapes.data(schema, operation),
+            "metadata": {"type": "object"},
+        },
         "required": ["status"],
     }
 
@@ -247,6 +183,37 @@ def _ref(section: str, name: str) -> Json:
     return {"$ref": f"#/components/{section}/{name}"}
 
 
+_TEXT: Json = {"type": "string"}
+_ROW: Json = {"type": ["object", "null"]}
+_VERSION: Json = {
+    "type": "object",
+    "properties": {
+        "position": _TEXT,
+        "version": {"type": "integer"},
+        "fact": {"enum": ["created", "updated", "deleted"]},
+        "at": {"type": "string", "format": "date-time"},
+        "op": _TEXT,
+        "command": _TEXT,
+        "by": {"type": "object", "properties": {"key": _TEXT, "account": _TEXT, "user": _TEXT}},
+        "transport": _TEXT,
+        "correlation": _TEXT,
+        "changed": {"type": "array", "items": _TEXT},
+        "changes": {
+            "type": "object",
+            "additionalProperties": {"type": "object", "properties": {"before": {}, "after": {}}},
+        },
+        "data": _ROW,
+    },
+}
+_HISTORY: Json = {
+    "type": "object",
+    "properties": {
+        "status": {"const": "ok"},
+        "data": {"type": "array", "items": _VERSION},
+        "metadata": {"type": "object"},
+    },
+    "required": ["status"],
+}
 _ERROR: Json = {
     "type": "object",
     "required": ["status", "error"],

@@ -54,13 +54,13 @@ def websocket_encoder(subscription: str) -> Callable[[list[Live]], bytes]:
 def _event_message(fact: Live, end: bytes) -> bytes:
     return b'{"type":"event","event":"%b",%b,"position":"%b"%b' % (
         fact.name.encode(),
-        _members(fact),
+        members(fact),
         fact.token.encode(),
         end,
     )
 
 
-def _members(fact: Live) -> bytes:
+def members(fact: Live) -> bytes:
     """Entity, id, version and, unless it is gone, the row."""
     told = b'"entity":"%b","id":%b,"version":%d' % (fact.entity.encode(), _encode(fact.id), fact.version)
     return told if fact.data is None or fact.fact is Fact.DELETED else b'%b,"data":%b' % (told, fact.data)
@@ -75,7 +75,7 @@ def plain_events(facts: list[Live]) -> bytes:
     """Facts as server-sent events, for clients that do not know chunks."""
     return b"".join(
         [
-            b"id: %b\nevent: %b\ndata: {%b}\n\n" % (fact.token.encode(), fact.name.encode(), _members(fact))
+            b"id: %b\nevent: %b\ndata: {%b}\n\n" % (fact.token.encode(), fact.name.encode(), members(fact))
             for fact in facts
         ]
     )

@@ -15,7 +15,7 @@ from typing import Final, cast
 import httptools
 import msgspec
 
-from octonet.transport import Exchange, Incoming, Reply, Stream
+from octonet.transport import Either, Exchange, Incoming, Reply, Stream
 from transports.engine.mounts import Mounts
 from transports.engine.reply import encode
 
@@ -152,7 +152,9 @@ class Front(asyncio.Protocol):
         name = name.lower()
         if name in _NOT_OURS or len(self._headers) >= _MOST_HEADERS:
             self._plain = False
-        add_header(self._headers, name.decode("ascii", "replace"), value.decode("utf-8", "surrogateescape"))
+        # The parser leaves what stands behind a value.
+        text = value.rstrip(b" \t").decode("utf-8", "surrogateescape")
+        add_header(self._headers, name.decode("ascii", "replace"), text)
 
     def on_body(self, part: bytes) -> None:
         self._body += part
@@ -192,12 +194,15 @@ class Front(asyncio.Protocol):
             return None
         target = self._target.decode("ascii")
         place = self._house.mounts.find(target.partition("?")[0])
-        if place is None or isinstance(place.door, Stream):
+        if place is None:
+            return None
+        door = place.door.chosen(self._headers) if isinstance(place.door, Either) else place.door
+        if isinstance(door, Stream):
             return None
         shared = self._house.share(self._headers)
         address = self._house.origin(self._address, self._headers)
-        return place.door, Incoming(
-            method.decode(), target, self._headers, self._body, address, place.project, place.below, shared
+        return door, Incoming(
+            method.decode(), target, self._headers, self._body, address, place.project, place.below, place.name, shared
         )
 
     def _forget(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from octonet.kernel.damage import Damage
 from octonet.kernel.ids import DEFAULT_PROJECT, ProjectName
 from octonet.transport import Exchange, Incoming, Reply
 from transports.engine.caller import project_of
@@ -22,6 +23,8 @@ class Health(msgspec.Struct, frozen=True):
     """Why it is not ready."""
     unowned: tuple[str, ...] = ()
     """Projects whose commands wait for a worker: of all when the default project is asked for, else of this one."""
+    damaged: tuple[Damage, ...] = ()
+    """Copies of streams that are not whole, of the same projects: others serve, for as long as they are."""
 
 
 def exchange(health: Callable[[ProjectName], Awaitable[Health]]) -> Exchange:
@@ -44,6 +47,10 @@ def exchange(health: Callable[[ProjectName], Awaitable[Health]]) -> Exchange:
         told |= {"transports": found.transports, "entities": found.entities}
         if found.unowned:
             told["withoutOwner"] = found.unowned
+        if found.damaged:
+            told["damaged"] = [
+                {"stream": one.stream, "server": one.server, "reason": one.reason} for one in found.damaged
+            ]
         return Reply(msgspec.json.encode(told), 200 if found.ready else 503, {"Cache-Control": "no-store"})
 
     return serve

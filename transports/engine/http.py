@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
+from time import perf_counter
 from uuid import uuid4
 
 import msgspec
@@ -18,12 +20,16 @@ from aiohttp.http_parser import RawRequestMessage
 from octonet.access.origin import Network, origin
 from octonet.kernel.errors import OctonetError
 from octonet.kernel.ids import ProjectName
-from octonet.transport import Exchange, HttpDoor, Incoming, Reply, Stream
+from octonet.kernel.trace import Span, Trace
+from octonet.transport import Either, Exchange, HttpDoor, Incoming, Reply, Stream
 from transports.engine import cors, health, limits, render
 from transports.engine.front import FORWARDED, Front, House, add_header
 from transports.engine.health import Health
 from transports.engine.mounts import Mounts
 from transports.engine.reply import response
+from transports.engine.request_log import TRACEPARENT, log_request
+from transports.engine.throttle import FREE, Throttle
+from transports.engine.traffic import Traffic
 
 log = logging.getLogger("octonet.http")
 
@@ -78,6 +84,7 @@ class HttpHost:
 
     `known` says whether a project exists, `how` how one is; `origins` are those that browsers may call from
     (``*``: any). Bodies are at most `max_body` bytes. `trusted` proxies tell where requests come from.
+    `tls`: how connections are encrypted, None for plain HTTP.
     """
 
     def __init__(
@@ -87,6 +94,11 @@ class HttpHost:
         origins: Sequence[str] = (),
         max_body: int = 10 * 1024 * 1024,
         trusted: Sequence[Network] = (),
+        traffic: Traffic | None = None,
+        throttle: Throttle | None = None,
+        trace: Trace | None = None,
+        log_requests: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._mounts = Mounts(known)
         self._cors = cors.Policy(frozenset(origins))
@@ -98,11 +110,16 @@ class HttpHost:
         self._open: set[asyncio.Protocol] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self.mount("/health", health.exchange(how))
+        self._traffic = traffic or Traffic(known)
+        self._throttle = throttle or Throttle()
+        self._trace = trace
+        self._log_requests = log_requests
+        self._tls = tls
+        self.mount("/health", health.exchange(how), "health")
 
-    def mount(self, prefix: str, door: HttpDoor) -> None:
-        """Let `door` serve this prefix and every path below it. Raises `ValueError` when it is taken."""
-        self._mounts.add(prefix, door)
+    def mount(self, prefix: str, door: HttpDoor, name: str = "") -> None:
+        """Let `door`, of this name, serve this prefix and every path below it. Raises `ValueError` when it is taken."""
+        self._mounts.add(prefix, door, name)
 
     async def start(self, host: str, port: int, reuse_port: bool = False) -> int:
         """Listen; returns the port, which matters when 0 was asked for."""
@@ -110,7 +127,7 @@ class HttpHost:
         share = self._cors.granted if self._cors.origins else lambda _: _NOTHING
         house = House(self._mounts, self.answer, share, server, self._max_body, self.came, self.left, self._from)
         self._listening = await asyncio.get_running_loop().create_server(
-            lambda: Front(house), host, port, reuse_port=reuse_port or None, backlog=1024
+            lambda: Front(house), host, port, reuse_port=reuse_port or None, backlog=1024, ssl=self._tls
         )
         bound: socket.socket = self._listening.sockets[0]
         number: int = bound.getsockname()[1]
@@ -149,12 +166,23 @@ class HttpHost:
 
     async def answer(self, exchange: Exchange, incoming: Incoming) -> Reply:
         """The reply to a whole request, whatever becomes of it. Never raises."""
+        began, span = perf_counter(), None
+        if self._trace is not None:
+            span, incoming = _traced(self._trace, incoming)
         try:
+            if self._throttle.pace is not FREE:
+                self._throttle.check(incoming)
             reply = (cors.preflight(incoming) if incoming.shared else None) or await exchange(incoming)
         except OctonetError as problem:
             reply = render.refusal(problem)
         except Exception as problem:  # the outermost place: its caller is told, and nothing else is disturbed
             reply = _incident(incoming.method, incoming.target, problem)
+        seconds = perf_counter() - began
+        self._traffic.note(incoming, reply.status, seconds)
+        if span is not None:
+            span.end(reply.status)
+        if self._log_requests:
+            log_request(incoming, reply.status, seconds)
         told = limits.headers()
         if told is not None or incoming.shared:
             return msgspec.structs.replace(reply, headers={**reply.headers, **(told or {}), **incoming.shared})
@@ -167,22 +195,28 @@ class HttpHost:
         place = self._mounts.find(incoming.target.partition("?")[0])
         if place is None:
             return await self._settle(_nowhere, incoming)
-        incoming = msgspec.structs.replace(incoming, project=place.project, below=place.below)
-        if isinstance(place.door, Stream):
-            return await self._stream(place.door, request, incoming)
+        incoming = msgspec.structs.replace(incoming, project=place.project, below=place.below, door=place.name)
         try:
-            body = await self._read(request)
+            incoming = msgspec.structs.replace(incoming, body=await self._read(request))
         except OctonetError as problem:
             return await self._settle(_refusing(problem), incoming)
-        return await self._settle(place.door, msgspec.structs.replace(incoming, body=body))
+        door = place.door.chosen(incoming.headers) if isinstance(place.door, Either) else place.door
+        if isinstance(door, Stream):
+            return await self._stream(door, request, incoming)
+        return await self._settle(door, incoming)
 
     async def _stream(self, door: Stream, request: web.BaseRequest, incoming: Incoming) -> web.StreamResponse:
         if incoming.shared and cors.preflight(incoming) is not None:
             return await self._settle(_nowhere, incoming)
+        self._traffic.opened(incoming)
         try:
+            if self._throttle.pace is not FREE:
+                self._throttle.check(incoming)
             found = await door.serve(request, incoming)
         except OctonetError as problem:
             return await self._settle(_refusing(problem), incoming)
+        finally:
+            self._traffic.closed(incoming)
         if self._stopping:
             found.force_close()
         return found
@@ -230,6 +264,15 @@ class HttpHost:
 
     def _fronts(self) -> list[Front]:
         return [connection for connection in self._open if isinstance(connection, Front)]
+
+
+def _traced(trace: Trace, incoming: Incoming) -> tuple[Span, Incoming]:
+    """A span for the request, to which everything belongs that it causes."""
+    path = incoming.target.partition("?")[0]
+    attributes = {"http.request.method": incoming.method, "url.path": path, "octonet.transport": incoming.door}
+    span = trace.begin(f"{incoming.method} {incoming.door}", incoming.headers.get(TRACEPARENT, ""), attributes)
+    headers = {**incoming.headers, TRACEPARENT: span.traceparent}
+    return span, msgspec.structs.replace(incoming, headers=headers)
 
 
 async def _nowhere(incoming: Incoming) -> Reply:

@@ -18,6 +18,8 @@ class Place(msgspec.Struct, frozen=True):
     """As the path names it."""
     below: str
     """The path below the door's prefix: empty or starting with a slash."""
+    name: str
+    """The door's."""
 
 
 class Mounts:
@@ -25,16 +27,16 @@ class Mounts:
 
     def __init__(self, known: Callable[[str], bool]) -> None:
         self._known = known
-        self._doors: dict[str, list[tuple[str, HttpDoor]]] = {}
+        self._doors: dict[str, list[tuple[str, HttpDoor, str]]] = {}
 
-    def add(self, prefix: str, door: HttpDoor) -> None:
-        """Let `door` serve this prefix and every path below it. Raises `ValueError` when it is taken."""
+    def add(self, prefix: str, door: HttpDoor, name: str = "") -> None:
+        """Let `door`, of this name, serve this prefix and every path below it. Raises `ValueError` when it is taken."""
         if not prefix.startswith("/") or prefix.endswith("/"):
             raise ValueError(f"{prefix!r} is not a path prefix: it starts with a slash and does not end with one")
         doors = self._doors.setdefault(prefix.split("/", 2)[1], [])
-        if any(taken == prefix for taken, _ in doors):
+        if any(taken == prefix for taken, _, _ in doors):
             raise ValueError(f"two doors want {prefix!r}")
-        doors.append((prefix, door))
+        doors.append((prefix, door, name))
         doors.sort(key=lambda entry: len(entry[0]), reverse=True)
 
     def find(self, path: str) -> Place | None:
@@ -48,7 +50,7 @@ class Mounts:
 
     def _find(self, path: str, project: ProjectName) -> Place | None:
         end = path.find("/", 1)
-        for prefix, door in self._doors.get(path[1:] if end < 0 else path[1:end], ()):
+        for prefix, door, name in self._doors.get(path[1:] if end < 0 else path[1:end], ()):
             if path.startswith(prefix) and (len(path) == len(prefix) or path[len(prefix)] == "/"):
-                return Place(door, project, path[len(prefix) :])
+                return Place(door, project, path[len(prefix) :], name)
         return None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from octonet.gateway import Read, Written
+from octonet.gateway import Written
 from octonet.kernel.log import Verdict
 from octonet.kernel.operation import Answer, Result
+from octonet.reader import Read
+from octonet.trying import Consequences
+from octonet.trying import text as facts
 
 _UPDATE_MANY = "updateMany"
 _encode = msgspec.json.Encoder().encode
@@ -14,7 +17,18 @@ _encode = msgspec.json.Encoder().encode
 
 def encode(result: Read | Written) -> bytes:
     """The OrmResponse's JSON text."""
-    return _written(result) if isinstance(result, Written) else _read(result.answer)
+    if not isinstance(result, Written):
+        return _read(result.answer)
+    return _written(result) if result.trial is None else b"%b,%b}" % (_written(result)[:-1], _trial(result.trial))
+
+
+def whole(result: Read | Written) -> bytes:
+    """The same with the position of what was written and the version of the row that was named, for doors that have no
+    headers to tell them in."""
+    body = encode(result)
+    if isinstance(result, Written) and result.trial is None:
+        body = b'%b,"position":%b}' % (body[:-1], _encode(result.position))
+    return b'%b,"version":%d}' % (body[:-1], result.version) if result.version else body
 
 
 def missing(result: Read | Written) -> bool:
@@ -38,6 +52,11 @@ def _written(result: Written) -> bytes:
         gone = outcome.verdict is Verdict.APPLIED
         return b'{"status":"ok","data":true}' if gone else b'{"status":"ok","data":false}'
     return b'{"status":"ok","data":%b}' % (result.data or b"null")
+
+
+def _trial(trial: Consequences) -> bytes:
+    """What a command would do that was only tried out."""
+    return b'"dryRun":{"count":%d,"facts":%b}' % (trial.count, facts(trial))
 
 
 def _read(answer: Answer) -> bytes:

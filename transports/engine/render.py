@@ -37,6 +37,7 @@ _BY_CODE: Mapping[str, int] = MappingProxyType(
         OutcomeUnknown.default_code: 504,
         VersionMismatch.default_code: 412,
         TooLarge.default_code: 413,
+        "BATCH_TOO_LARGE": 413,
         "METHOD_NOT_ALLOWED": 405,
         "UNSUPPORTED_MEDIA_TYPE": 415,
     }
@@ -72,7 +73,12 @@ _encode = msgspec.json.Encoder().encode
 
 def envelope(code: str, message: str, faults: tuple[Fault, ...] = ()) -> bytes:
     """The JSON text of an error."""
-    return _encode(Envelope("error", ErrorBody(code, _speakable(message), faults)))
+    return _encode(Envelope("error", ErrorBody(code, speakable(message), faults)))
+
+
+def error_body(problem: OctonetError) -> ErrorBody:
+    """What a client is told of this error, for doors with an envelope of their own."""
+    return ErrorBody(problem.code, speakable(problem.message), problem.faults)
 
 
 def error(problem: OctonetError) -> bytes:
@@ -110,6 +116,6 @@ def failure(status: int, code: str, message: str) -> Reply:
     return Reply(envelope(code, message), status)
 
 
-def _speakable(text: str) -> str:
+def speakable(text: str) -> str:
     """Text that JSON can hold: what a client sent in broken bytes may come back in a message."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

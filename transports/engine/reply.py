@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from aiohttp import web
 from octonet.transport import Reply
 
 _EVERY: Final = {"Server": "octonet", "X-Content-Type-Options": "nosniff"}
+_NOTHING: Final[Mapping[str, str]] = {}
 _BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
@@ -33,9 +35,9 @@ def encode(reply: Reply, closing: bool) -> bytes:
     )
 
 
-def response(reply: Reply, closing: bool) -> web.Response:
-    """The same for aiohttp to write."""
-    headers = {**_EVERY, **reply.headers}
+def response(reply: Reply, closing: bool, shared: Mapping[str, str] = _NOTHING) -> web.Response:
+    """The same for aiohttp to write, with the headers by which it is shared with its origin."""
+    headers = {**_EVERY, **reply.headers, **shared}
     if reply.status in _BODILESS:
         found = web.Response(status=reply.status, headers=headers)
     else:

@@ -12,6 +12,8 @@ from transports.engine.render import Refused
 
 CREATED = 201
 BULK = "bulk"
+HISTORY = "history"
+"""Behind a row: its versions."""
 _GET_WORDS = {"count": "count", "one": "findOne", "search": "search"}
 _ID = "id"
 
@@ -46,6 +48,8 @@ def find(catalog: Catalog, method: str, below: list[str]) -> Route:
             route = _collection(catalog, method)
         case 2:
             route = _item(catalog, method, below[1])
+        case 3 if below[2] == HISTORY:
+            route = None
         case 3:
             route = _action(catalog, method, below[1], below[2])
         case _:
@@ -64,6 +68,8 @@ def allow(catalog: Catalog, below: list[str]) -> str:
         case 2:
             post = ", POST" if below[1] in catalog else ""
             return f"GET, HEAD, PUT, PATCH, DELETE{post}, OPTIONS"
+        case 3 if below[2] == HISTORY:
+            return "GET, HEAD, OPTIONS"
         case 3 if _acts_on_one(catalog, below[2]):
             return "POST, OPTIONS"
         case _:

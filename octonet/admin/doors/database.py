@@ -10,8 +10,8 @@ from typing import Protocol
 import msgspec
 
 from octonet.admin.authority import Authority, LetIn, Meant
-from octonet.admin.doors.projects import masked
 from octonet.admin.http import answer, body, only
+from octonet.admin.masking import masked
 from octonet.admin.projects import Projects
 from octonet.kernel.errors import OctonetError, validation
 from octonet.projects_tree import ProjectSettings, write_one

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from octonet.access.principal import Visitor
 from octonet.admin.accounts import Accounts
 from octonet.admin.authority import Authority, LetIn
+from octonet.admin.doors.replicas import ReplicasDoor
 from octonet.admin.http import answer, body, nowhere, only, steps
+from octonet.admin.masking import masked
 from octonet.admin.projects import Projects, Roll
+from octonet.admin.replicas import Replicas
 from octonet.admin.rights import Rights
+from octonet.admin.rules import Rules
 from octonet.kernel.errors import Denied, validation
 from octonet.projects_tree import ProjectSettings, write_one
 from octonet.transport import HttpDoor, Incoming, Reply
-
-_PASSWORD: Final = re.compile(r"(://[^:/?#]*):.*@", re.DOTALL)
 
 
 class ProjectsDoor:
     """`let_in` is the gate's; `roll` tells how the projects are."""
 
-    def __init__(self, projects: Projects, roll: Roll, accounts: Accounts, let_in: LetIn, authority: Authority) -> None:
+    def __init__(
+        self,
+        projects: Projects,
+        replicas: Replicas,
+        rules: Rules,
+        roll: Roll,
+        accounts: Accounts,
+        let_in: LetIn,
+        authority: Authority,
+    ) -> None:
+        self._replicas = replicas
+        self._rules = rules
+        self._below = ReplicasDoor(replicas, projects, authority)
         self._projects = projects
         self._accounts = accounts
         self._roll = roll
@@ -54,6 +66,8 @@ class ProjectsDoor:
             case [name, "test"]:
                 only(incoming, "POST")
                 return await self._test(by, name)
+            case [name, *below] if name:
+                return await self._below.serve(incoming, by, name, below)
             case _:
                 raise nowhere(incoming)
 
@@ -95,6 +109,8 @@ class ProjectsDoor:
         # Without its history a database cannot be trusted, and with it a dropped one would come back.
         erase = asked.get("deleteDb", False)
         await self._projects.remove(by, name, erase)
+        await self._replicas.forget(by, name)
+        await self._rules.forget(by, name)
         told = {"ok": True, "schemaDeleted": True, "dbDropped": erase, "projects": await self._listed(by)}
         return answer(told)
 
@@ -148,9 +164,3 @@ class ProjectsDoor:
         }
         trouble = self._roll.trouble(project.name)
         return {**told, "error": "the database is not available"} if trouble and not project.paused else told
-
-
-def masked(uri: str) -> str:
-    """The address without its password, whatever stands in it, and without parameters, which may hold one. Where it is
-    not clear what belongs to the password, rather more is left out."""
-    return _PASSWORD.sub(r"\1:***@", uri).partition("?")[0]

@@ -28,8 +28,9 @@ class _Wish(msgspec.Struct, frozen=True):
 class SandboxDoor:
     """`public` is this server's address as browsers know it, empty: as each request names it."""
 
-    def __init__(self, sandboxes: Sandboxes, public: str) -> None:
+    def __init__(self, sandboxes: Sandboxes, public: str, scheme: str = "http") -> None:
         self._sandboxes = sandboxes
+        self._scheme = scheme
         self._public = public.rstrip("/")
 
     def mount(self) -> Mapping[str, HttpDoor]:
@@ -63,7 +64,7 @@ class SandboxDoor:
         return self._told(incoming, await self._sandboxes.make(alias, household(incoming.address)))
 
     def _told(self, incoming: Incoming, made: Made) -> dict[str, object]:
-        base = self._public or f"http://{incoming.headers.get('host', 'localhost')}"
+        base = self._public or f"{self._scheme}://{incoming.headers.get('host', 'localhost')}"
         collection = next((entity.collection for entity in made.project.schemas.entities.values()), "")
         first = f"{base}/{made.project.name}/api/v1/{collection}"
         return {

@@ -39,7 +39,7 @@ async def verify(settings: Settings, started: broker.Started, arguments: argpars
     async with _log(started, project) as log:
         try:
             vouched = [*_signed(settings, arguments, project), *await _folded(settings, project)]
-            last = (await log.state()).last
+            last = await log.stored()
             with tqdm(total=last, unit="entry", desc=project, disable=arguments.quiet) as bar:
                 async for reached in walk(log, last, vouched):
                     bar.update(reached - bar.n)

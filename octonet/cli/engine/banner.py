@@ -21,8 +21,10 @@ def banner(
     port: int,
     role: str,
     away: Mapping[str, str],
+    elsewhere: Sequence[str] = (),
 ) -> None:
-    """Print where everything is. `away`: project → why its database cannot be reached."""
+    """Print where everything is. `away`: project → why its database cannot be reached; `elsewhere`: where doors are
+    besides the port."""
     default = next((project for project in projects if project.name == DEFAULT_PROJECT), projects[0])
     entities = list(default.schemas.entities)
     shown = f"{', '.join(entities[:6])}{' …' if len(entities) > 6 else ''}"
@@ -43,6 +45,7 @@ def banner(
         f"  Strategy:   {default.strategy}",
         f"  Transports: {', '.join(doors)}  ({len(doors)})",
     ]
+    lines += [f"  Listens:    {address}" for address in elsewhere]
     if others:
         lines.append(f"  Projects:   {', '.join(others[:6])}{' …' if len(others) > 6 else ''}  ({len(others)} more)")
     lines += [f"  Waiting:    {name}: {reason}" for name, reason in away.items()]
@@ -52,7 +55,7 @@ def banner(
 
 def curls(settings: Settings, projects: Sequence[ProjectSettings], port: int) -> None:
     """Print lines to try."""
-    base = f"http://{settings.host}:{port}"
+    base = f"{'https' if settings.tls_cert else 'http'}://{settings.host}:{port}"
     default = next((project for project in projects if project.name == DEFAULT_PROJECT), projects[0])
     entities = list(default.schemas.entities)
     if not entities:

@@ -6,11 +6,15 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from jetstream.endpoint import Endpoint
 from jetstream.server import EmbeddedServer, find_running
+from jetstream.vouching import Issuer
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
+from octonet.kernel.catalog import operations
+from octonet.kernel.errors import Invalid
 
 log = logging.getLogger("octonet.nats")
 
@@ -47,10 +51,34 @@ class Started:
 
 
 def external(settings: Settings) -> Endpoint | None:
-    """The server of NATS_URL, if one is set."""
+    """The server of NATS_URL, if one is set. Raises `Invalid` for a file that cannot be read."""
     if not settings.nats_url:
         return None
-    return Endpoint(settings.nats_url, settings.nats_user, settings.nats_password)
+    return Endpoint(
+        settings.nats_url,
+        settings.nats_user,
+        settings.nats_password,
+        ca=settings.nats_ca,
+        certificate=settings.nats_cert,
+        key=settings.nats_key,
+        credentials=settings.nats_creds,
+        nkey=settings.nats_nkey,
+        issuer=_seed(settings.nats_callout_seed),
+        system_user=settings.nats_system_user,
+        system_password=settings.nats_system_password,
+    )
+
+
+def _seed(file: str) -> str:
+    if not file:
+        return ""
+    try:
+        seed = Path(file).read_text().strip()
+    except (OSError, UnicodeError) as problem:
+        raise Invalid(f"NATS_CALLOUT_SEED {file} cannot be read: {problem}") from None
+    # Before anything is opened.
+    Issuer(seed)
+    return seed
 
 
 @contextmanager
@@ -64,7 +92,9 @@ def owned(settings: Settings) -> Iterator[Started]:
         if elsewhere is not None:
             yield Started(elsewhere, None, True)
             return
-        server = EmbeddedServer(directory.nats, settings.nats_max_store)
+        server = EmbeddedServer(
+            directory.nats, settings.nats_max_store, settings.nats_listen, operations("commands", "projections")
+        )
         server.spawn()
         try:
             yield Started(None, server, True)

@@ -14,6 +14,7 @@ from octonet.cli.engine.first_start import first_start
 from octonet.cli.engine.loop import settle, stop_signals
 from octonet.cli.engine.seeding import seed
 from octonet.config import Settings
+from octonet.kernel.errors import OctonetError
 from octonet.projects_tree import ProjectSettings
 
 _BEGIN_WITHIN = 5.0
@@ -33,9 +34,10 @@ class Serving(msgspec.Struct, frozen=True):
 
 
 async def serve(
-    what: Serving, endpoint: Endpoint, ready: Callable[[Node, int], None], seeded: Callable[[int], None]
+    what: Serving, endpoint: Endpoint, ready: Callable[[Node, int, Sequence[str]], None], seeded: Callable[[int], None]
 ) -> int:
-    """Until a signal; `ready` hears the port, `seeded` that every file is loaded. Returns the exit code."""
+    """Until a signal; `ready` hears the port and where else there are doors, `seeded` that every file is loaded.
+    Returns the exit code."""
     settings = what.settings
     stop = stop_signals()
     node = await open_node(settings, endpoint, what.worker, what.projects, what.migrates)
@@ -46,9 +48,13 @@ async def serve(
             # Done before anybody can ask, unless something it needs is away.
             await asyncio.wait({beginning}, timeout=_BEGIN_WITHIN)
         doors = Doors(settings, node)
-        port = await doors.open(settings.host, settings.port, what.shared_port)
+        try:
+            port, elsewhere = await doors.open(what.shared_port)
+        except OctonetError:
+            await doors.close(0)
+            raise
         settle()
-        ready(node, port)
+        ready(node, port, elsewhere)
         seeding = asyncio.create_task(_seed_all(node, what, lambda: seeded(port)))
         try:
             await stop.wait()

@@ -77,7 +77,11 @@ class Alteration:
 
     def _table_of(self, text: str) -> str:
         """The table that the SQL of an index names; only databases that ask for it when an index is dropped need it."""
-        return next((name for name in self._before.tables if f"ON {self._quoted(name)} " in text), "")
+
+        def owns(table: str) -> bool:
+            return any(f"{word} {self._quoted(table)} " in text for word in ("ON", "ALTER TABLE"))
+
+        return next((name for name in self._before.tables if owns(name)), "")
 
     def _quoted(self, name: str) -> str:
         return self._grammar.compiler.identifier_preparer.quote(quoted(name))

@@ -1,4 +1,4 @@
-"""Filters as SQL conditions. Comparisons with null are null in SQL, which counts as false: there is no negation."""
+"""Filters as SQL conditions. Comparisons with null are null in SQL, also behind a NOT, and count as false."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Conditions:
             return column.is_(None) if where.wanted else column.is_not(None)
         if isinstance(where, Like):
             manner, _ = self._grammar.pattern(where.parts, where.ignore_case)
-            return self._grammar.manners[manner](column, self._binder.next())
+            found = self._grammar.manners[manner](column, self._binder.next())
+            return sa.not_(found) if where.negated else found
         return self._member(column, where)
 
     def _member(self, column: Expression, where: In) -> Condition:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from octonet.dialects.engine.follower import Follower, followed
 from octonet.dialects.engine.grammar import Grammar
@@ -11,12 +12,13 @@ from octonet.dialects.engine.inventory import Inventory, Listings, take
 from octonet.dialects.engine.links import Reader
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.queries import Queries
-from octonet.dialects.engine.reading import Reads, SqlSource
+from octonet.dialects.engine.reading import Reads, SqlSource, checkpoint_of
+from octonet.dialects.engine.snapshot import SnapshotReader, SqlSnapshot
 from octonet.dialects.engine.tables import Model
 from octonet.dialects.engine.transaction import SqlTransaction, Writer
 from octonet.dialects.engine.writes import Writes
 from octonet.kernel.schema import Schemas
-from octonet.kernel.storage import Checkpoint, DatabaseOptions, Followed, Strategy, Transaction
+from octonet.kernel.storage import Checkpoint, Contents, DatabaseOptions, Followed, Snapshot, Strategy, Transaction
 
 
 class SqlDatabase(SqlSource, ABC):
@@ -75,6 +77,34 @@ class SqlDatabase(SqlSource, ABC):
     async def _followed(self, reader: Reader) -> Followed | None:
         there = await take(reader, self._listings, self._grammar)
         return await followed(self._queries.model, self._grammar, reader, there)
+
+    async def contents(self) -> Contents:
+        """See the port."""
+        return await self._reads.long(self._contents, snapshot=True)
+
+    async def _contents(self, reader: Reader) -> Contents:
+        there = (await take(reader, self._listings, self._grammar)).columns
+        mark = None
+        if self._grammar.fold(self._queries.model.checkpoint.name) in there:
+            mark = checkpoint_of(await reader.rows(self._queries.checkpoint().statement.text, ()))
+        return Contents(tuple(sorted(there)), mark)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        """See the port."""
+        queries, reader = self._queries, await self._open_snapshot()
+        try:
+            yield SqlSnapshot(queries, reader)
+        finally:
+            await reader.close()
+
+    @abstractmethod
+    async def identity(self) -> str:
+        """See the port."""
+
+    @abstractmethod
+    async def _open_snapshot(self) -> SnapshotReader:
+        """A connection of its own, with a snapshot open."""
 
     @abstractmethod
     async def _open_writer(self, model: Model, *, migrating: bool) -> Writer:

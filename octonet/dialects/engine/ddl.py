@@ -47,7 +47,7 @@ class Migration:
     def _differences(self) -> Iterator[Fault]:
         for table in self._model.public:
             if not self._has(table):
-                yield Fault(table.name, "the table is missing")
+                yield Fault(str(table.name), "the table is missing")
                 continue
             for column in self._missing(table):
                 yield Fault(f"{table.name}.{column.name}", "the column is missing")

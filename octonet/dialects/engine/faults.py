@@ -1,15 +1,23 @@
-"""Violated constraints, told in the words of the schema."""
+"""Violated constraints, told in the words of the schema, and what may be tried again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from octonet.dialects.engine.tables import Model
-from octonet.kernel.errors import ConstraintViolation, Fault, Internal, OctonetError
+from octonet.kernel.errors import ConstraintViolation, Fault, Internal, OctonetError, StorageUnavailable
 
 UNIQUE_VIOLATION = "UNIQUE_VIOLATION"
 REQUIRED = "REQUIRED"
 TOO_LONG = "VALUE_TOO_LONG"
+
+
+class Lost(StorageUnavailable):
+    """The connection ended under a statement."""
+
+
+class Stale(Lost):
+    """The tables were changed since the connection prepared the statement; it is prepared anew the next time."""
 
 
 def taken(model: Model, table: str, columns: Sequence[str]) -> OctonetError:
@@ -46,6 +54,17 @@ def too_long(model: Model, table: str, columns: Sequence[str]) -> OctonetError:
         code=TOO_LONG,
         faults=tuple(Fault(f"$.data.{name}", "is too long for the database's index") for name in names),
     )
+
+
+def columns_of(model: Model, table: str, constraint: str) -> list[str]:
+    """The columns of an index, or, when it is none that the model names, of the table's key."""
+    for known in (*model.public, *model.private):
+        if known.name == table:
+            for index in known.indexes:
+                if index.name == constraint:
+                    return [column.name for column in index.columns]
+            return [column.name for column in known.primary_key]
+    return [constraint]
 
 
 def _named(model: Model, table: str, columns: Sequence[str]) -> tuple[str | None, Sequence[str]]:

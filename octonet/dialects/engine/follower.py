@@ -27,7 +27,10 @@ _COLUMNS = ("digest", "source", "standing")
 async def followed(model: Model, grammar: Grammar, reader: Reader, there: Inventory) -> Followed | None:
     """The schema that the tables follow, as far as the database knows."""
     cells = await _noted(model, grammar, reader, there)
-    return None if cells is None else Followed(str(cells[0]), str(cells[1]))
+    if cells is None:
+        return None
+    digest, source, stands = map(str, cells)
+    return Followed(digest, source, standing.aside(standing.read(stands), model))
 
 
 async def _noted(model: Model, grammar: Grammar, reader: Reader, there: Inventory) -> Cells | None:

@@ -56,6 +56,8 @@ class Grammar(msgspec.Struct, frozen=True):
     lines: Callable[[Sequence[tuple[Expression, TypeEngine[Any]]]], sa.FromClause] | None = None
     """The lines that one bound list for each column, given with its type, stand for: whoever runs a statement of the
     write side many times hands over columns. None where it is run once for each line."""
+    key: TypeEngine[Any] | None = None
+    """The type of ids and of other keys, where it is not that of a string."""
     number: Callable[[Expression], Expression] = _as_it_stands
     """Makes a bound or a counted number one that compares with any other."""
     extremes: Mapping[tuple[Function, FieldType], Callable[[Expression], Expression]] = {}

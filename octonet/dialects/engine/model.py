@@ -55,7 +55,7 @@ class _Builder:
         self._grammar = grammar
         self._names = Names(grammar, prefix)
         self._metadata = sa.MetaData()
-        self._id = grammar.types[FieldType.STRING]
+        self._id = grammar.key or grammar.types[FieldType.STRING]
 
     def checkpoint(self) -> sa.Table:
         return sa.Table(
@@ -92,7 +92,7 @@ class _Builder:
         columns: list[sa.Column[object]] = [
             sa.Column(
                 self._names.column(column.name),
-                self._grammar.types[column.type],
+                self._id if column.name == ID else self._grammar.types[column.type],
                 primary_key=column.name == ID,
                 nullable=column.nullable,
                 key=column.name,

@@ -22,14 +22,6 @@ _TOO_LARGE: Final = ("54001", "54011", "54023")
 _MANY_ARGUMENTS: Final = "the number of query arguments cannot exceed"
 
 
-class Lost(StorageUnavailable):
-    """The connection ended under a statement."""
-
-
-class Stale(Lost):
-    """The tables were changed since the connection prepared the statement; it is prepared anew the next time."""
-
-
 def raise_meaning(error: BaseException, address: str, *, closed: bool, model: Model | None = None) -> NoReturn:
     """Raise the kernel's error for this one; an error that means nothing to callers is raised as it is. `closed`
     tells that the connection is."""
@@ -39,9 +31,9 @@ def raise_meaning(error: BaseException, address: str, *, closed: bool, model: Mo
     if model is not None and (violation := _violation(error, state, model)):
         raise violation from error
     if isinstance(error, asyncpg.InvalidCachedStatementError):
-        raise Stale(f"the tables of {address} were changed under a statement: {text}") from error
+        raise faults.Stale(f"the tables of {address} were changed under a statement: {text}") from error
     if closed:
-        raise Lost(f"the connection to {address} was lost: {text}") from error
+        raise faults.Lost(f"the connection to {address} was lost: {text}") from error
     if state.startswith(_AWAY) or isinstance(error, OSError):
         raise StorageUnavailable(f"the database {address} is not available: {text}") from error
     if state == "42501":
@@ -69,7 +61,7 @@ def _violation(error: BaseException, state: str, model: Model) -> OctonetError |
     if state == "23502":
         return faults.missing(model, table, [_named(error, "column_name")])
     if tell and constraint:
-        return tell(model, table, _columns(model, table, constraint))
+        return tell(model, table, faults.columns_of(model, table, constraint))
     # Beyond a page the server no longer says which index it is.
     return ConstraintViolation(f"a value is too long: {error}", code=faults.TOO_LONG) if state == _LIMIT else None
 
@@ -83,14 +75,3 @@ _TOLD: Final[dict[str, Callable[[Model, str, Sequence[str]], OctonetError]]] = {
 
 def _named(error: BaseException, what: str) -> str:
     return str(getattr(error, what, None) or "")
-
-
-def _columns(model: Model, table: str, constraint: str) -> list[str]:
-    """The columns of an index, or, when it is none that the model names, of the table's key."""
-    for known in (*model.public, *model.private):
-        if known.name == table:
-            for index in known.indexes:
-                if index.name == constraint:
-                    return [column.name for column in index.columns]
-            return [column.name for column in known.primary_key]
-    return [constraint]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
+from octonet.dialects.engine.faults import Lost
 from octonet.dialects.engine.grammar import Cell, Cells
-from octonet.dialects.engine.postgres_errors import FAILURES, Lost, raise_meaning
+from octonet.dialects.engine.postgres_errors import FAILURES, raise_meaning
 from octonet.dialects.engine.postgres_server import Connection, Server, columns, touched
 from octonet.dialects.engine.tables import Model
 from octonet.kernel.errors import Internal, StorageUnavailable
@@ -21,8 +22,6 @@ _ROLLBACK_SECONDS: Final = 5.0
 _GOODBYE_SECONDS: Final = 2.0
 
 _SETTINGS: Final = {
-    # The log is synced before the rows are committed: what a power cut takes is folded again.
-    "synchronous_commit": "off",
     "idle_in_transaction_session_timeout": str(_IDLE_SECONDS * 1000),
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
@@ -36,10 +35,12 @@ _INTRODUCTION: Final = (
 
 class WritingConnection:
     """Opened when a transaction begins, and again when it was lost. Writers of all processes that share a prefix take
-    turns, by a lock that each holds until its transaction is over."""
+    turns, by a lock that each holds until its transaction is over. Unless `synced`, a commit does not wait for the
+    disk: the log is synced before the rows are committed, and what a power cut takes is folded again."""
 
-    def __init__(self, server: Server, prefix: str) -> None:
+    def __init__(self, server: Server, prefix: str, synced: bool = False) -> None:
         self._server = server
+        self._settings = {**_SETTINGS, "synchronous_commit": "on" if synced else "off"}
         self._prefix = prefix
         self._connection: Connection | None = None
         self._key = 0
@@ -77,7 +78,7 @@ class WritingConnection:
         """The connection, open. Raises `StorageUnavailable` with a sentence that says what to do."""
         connection = self._connection
         if connection is None or connection.is_closed():
-            connection = await self._server.connect(_SETTINGS)
+            connection = await self._server.connect(self._settings)
             self._connection = connection
             await self._introduce(connection)
         return connection

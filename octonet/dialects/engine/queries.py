@@ -12,7 +12,7 @@ from octonet.dialects.engine.conditions import Conditions
 from octonet.dialects.engine.grammar import Cell, Condition, Grammar, Rows
 from octonet.dialects.engine.ordering import ordering
 from octonet.dialects.engine.pipeline import Pipeline, pipeline_shape
-from octonet.dialects.engine.plan import runs_short
+from octonet.dialects.engine.plan import in_order, runs_short
 from octonet.dialects.engine.shape import shape
 from octonet.dialects.engine.statement import Binder, Cache, Statement, compiled
 from octonet.dialects.engine.tables import EntityTable, Junction, Model
@@ -33,6 +33,8 @@ class Query(msgspec.Struct, frozen=True):
     junctions: tuple[Junction, ...] = ()
     short: bool = False
     """Whether a small page of it is found without a scan or a sort."""
+    in_order: bool = False
+    """Whether a small page of it is found without a sort."""
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -103,6 +105,7 @@ class Queries:
             options.select,
             options.exclude,
             options.include_deleted,
+            options.versions,
             options.skip > 0,
         )
         values.append(page.limit)
@@ -164,6 +167,16 @@ class Queries:
         key = ("recall", shape(where, {}, self._grammar, values))
         return self._bound(key, lambda: self._build_recall(where), values)
 
+    def following(self, schema: EntitySchema, after: str, limit: int) -> Bound:
+        """Whole rows as `fetch` gives them, in ascending order of id, those behind this one."""
+        query = self._cache.get(("following", schema.name), lambda: self._build_following(self.model.entity(schema)))
+        return Bound(query, query.statement.arguments((after, limit)))
+
+    def remembered(self, after: str, limit: int) -> Bound:
+        """The (command, entry) lines of the inbox, in ascending order of the command, those behind this one."""
+        query = self._cache.get(("remembered",), self._build_remembered)
+        return Bound(query, query.statement.arguments((after, limit)))
+
     def newest(self) -> Query:
         """The highest id of a remembered command that is a UUID, or null."""
         return self._cache.get(("newest",), self._build_newest)
@@ -202,6 +215,8 @@ class Queries:
     def _build_select(self, entity: EntityTable, page: Page) -> Query:
         binder, options = Binder(), page.options
         types, junctions = _projection(entity, options)
+        if options.versions:
+            types[VERSION_COLUMN] = FieldType.NUMBER
         rows = (
             _columns(entity, types)
             .where(*self._conditions(entity, binder, page.where, options.include_deleted))
@@ -210,7 +225,8 @@ class Queries:
         )
         if options.skip > 0:
             rows = rows.offset(binder.next())
-        return self._query(rows, binder, types, junctions, short=runs_short(entity, page.where, options.sort))
+        found = self._query(rows, binder, types, junctions, short=runs_short(entity, page.where, options.sort))
+        return msgspec.structs.replace(found, in_order=in_order(entity, options.sort))
 
     def _build_count(self, entity: EntityTable, where: Filter, include_deleted: bool) -> Query:
         binder = Binder()
@@ -239,6 +255,13 @@ class Queries:
         rows = rows.where(Conditions(self._grammar, binder, entity.column).condition(where))
         return self._query(rows, binder, entity.types, tuple(entity.junctions.values()))
 
+    def _build_following(self, entity: EntityTable) -> Query:
+        binder = Binder()
+        rows = _columns(entity, entity.types).add_columns(entity.column(VERSION_COLUMN))
+        rows = rows.where(entity.column(ID) > binder.next(), *_of_its_kind(entity))
+        rows = rows.order_by(*ordering(self._grammar, (), ID, entity.column)).limit(binder.next())
+        return self._query(rows, binder, entity.types, tuple(entity.junctions.values()))
+
     def _build_pairs(self, junction: Junction, where: Filter) -> Query:
         binder = Binder()
         condition = Conditions(self._grammar, binder, junction.table.c.__getitem__).condition(where)
@@ -254,6 +277,12 @@ class Queries:
         binder, inbox = Binder(), self.model.inbox
         condition = Conditions(self._grammar, binder, inbox.c.__getitem__).condition(where)
         return self._query(sa.select(inbox.c["command_id"], inbox.c["entry"]).where(condition), binder, {})
+
+    def _build_remembered(self) -> Query:
+        binder, inbox = Binder(), self.model.inbox
+        command = inbox.c["command_id"]
+        lines = sa.select(command, inbox.c["entry"]).where(command > binder.next())
+        return self._query(lines.order_by(command).limit(binder.next()), binder, {})
 
     def _build_newest(self) -> Query:
         command = self.model.inbox.c["command_id"]
@@ -305,6 +334,11 @@ def _live(entity: EntityTable, include_deleted: bool) -> list[Condition]:
     conditions: list[Condition] = []
     if schema.soft_delete and not include_deleted:
         conditions.append(entity.column(DELETED_AT).is_(None))
+    return conditions + _of_its_kind(entity)
+
+
+def _of_its_kind(entity: EntityTable) -> list[Condition]:
+    schema = entity.schema
     if schema.discriminator and schema.discriminator_value:
-        conditions.append(entity.column(schema.discriminator) == schema.discriminator_value)
-    return conditions
+        return [entity.column(schema.discriminator) == schema.discriminator_value]
+    return []

@@ -32,6 +32,10 @@ class Reads(Protocol):
         """Do some reading that is expected to be short, within one snapshot if so asked. It may be begun anew."""
         ...
 
+    async def perhaps(self, work: Work[T], text: str, *, snapshot: bool) -> T:
+        """Do some reading, of which this is the SQL, that is short if enough rows match, and long if few do."""
+        ...
+
     async def long(self, work: Work[T], *, snapshot: bool) -> T:
         """Do some reading of any length, within one snapshot if so asked. Raises `Unavailable`, code QUERY_TIMEOUT,
         when it takes too long."""
@@ -73,9 +77,16 @@ class SqlSource:
     async def select(self, schema: EntitySchema, page: Page) -> list[Row]:
         """Matching rows in the order asked for, then by id, each with its links."""
         bound = self._bound(schema, page)
-        short = bound.query.short and page.limit + page.options.skip <= SHORT_PAGE
-        read = self._reads.short if short else self._reads.long
-        return await read(lambda reader: self._page(reader, bound), snapshot=bool(bound.query.junctions))
+        query, snapshot = bound.query, bool(bound.query.junctions)
+
+        def work(reader: Reader) -> Awaitable[list[Row]]:
+            return self._page(reader, bound)
+
+        if page.limit + page.options.skip > SHORT_PAGE or not (query.short or query.in_order):
+            return await self._reads.long(work, snapshot=snapshot)
+        if query.short:
+            return await self._reads.short(work, snapshot=snapshot)
+        return await self._reads.perhaps(work, bound.text, snapshot=snapshot)
 
     def _bound(self, schema: EntitySchema, page: Page) -> Bound:
         """The page's statement with its values. A page object that comes again needs no second look."""

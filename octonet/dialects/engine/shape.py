@@ -28,7 +28,7 @@ def shape(where: Filter, types: Mapping[str, FieldType], grammar: Grammar, value
         return "null", where.column, where.wanted
     manner, pattern = grammar.pattern(where.parts, where.ignore_case)
     values.append(pattern)
-    return "like", where.column, manner
+    return "like", where.column, manner, where.negated
 
 
 def _membership(where: In, types: Mapping[str, FieldType], grammar: Grammar, values: list[Cell]) -> Shape:

@@ -23,6 +23,11 @@ _LOOKS: Final = 5
 """Looks after which a read that was expected to be short is given to a thread."""
 
 
+_AVOIDED: Final = 5.0
+"""Seconds for which SQL that passed the budget goes to a thread at once."""
+_MOST_PASSED: Final = 256
+
+
 class _OverBudget(Exception):
     """The read is longer than was expected."""
 
@@ -41,6 +46,8 @@ class InlineReads:
         self._path = path
         self._show_sql = show_sql
         self._looks = 0
+        self._passed: dict[str, float] = {}
+        """SQL that passed the budget → until when it is not tried in place again."""
         self._loop = asyncio.get_running_loop()
         connection.set_progress_handler(self._look, _STEPS)
 
@@ -59,6 +66,20 @@ class InlineReads:
         try:
             return await work(self)
         except _OverBudget:
+            return await self._pool.run(work, snapshot=snapshot)
+
+    async def perhaps(self, work: Work[T], text: str, *, snapshot: bool) -> T:
+        """Do some reading in place, unless the same SQL passed the budget a moment ago."""
+        now = self._loop.time()
+        if self._passed.get(text, 0.0) > now:
+            return await self._pool.run(work, snapshot=snapshot)
+        self._looks = 0
+        try:
+            return await work(self)
+        except _OverBudget:
+            if len(self._passed) >= _MOST_PASSED:
+                del self._passed[next(iter(self._passed))]
+            self._passed[text] = now + _AVOIDED
             return await self._pool.run(work, snapshot=snapshot)
 
     async def long(self, work: Work[T], *, snapshot: bool) -> T:

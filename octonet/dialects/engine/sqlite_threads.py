@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 import aiosqlite
 
@@ -17,6 +17,8 @@ _log = logging.getLogger("octonet.sql")
 
 _PRAGMAS: Final = ("PRAGMA cache_size=-4096", "PRAGMA query_only=ON")
 _BUSY_SECONDS: Final = 5.0
+
+R = TypeVar("R", bound="ThreadReader")
 
 
 class ThreadReader:
@@ -61,18 +63,42 @@ class ThreadReader:
         await self._connection.close()
 
 
+class ThreadSnapshot(ThreadReader):
+    """One with a snapshot open."""
+
+    async def close(self) -> None:
+        """Close both."""
+        try:
+            await self.end()
+        finally:
+            await super().close()
+
+
 async def open_reader(path: str, show_sql: bool) -> ThreadReader:
     """One more connection to the file, which must exist."""
+    return await _prepared(ThreadReader(await _connected(path), path, show_sql), _PRAGMAS)
+
+
+async def open_snapshot(path: str, show_sql: bool) -> ThreadSnapshot:
+    """One more connection to the file, which sees what is there now and nothing that is written later: a snapshot
+    begins with its first look."""
+    looking = ("BEGIN", "SELECT count(*) FROM sqlite_master")
+    return await _prepared(ThreadSnapshot(await _connected(path), path, show_sql), (*_PRAGMAS, *looking))
+
+
+async def _connected(path: str) -> aiosqlite.Connection:
     connection = aiosqlite.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     _let_exit(connection)
     try:
-        await connection
+        return await connection
     except sqlite3.Error as error:
         raise_meaning(error, path)
-    reader = ThreadReader(connection, path, show_sql)
+
+
+async def _prepared(reader: R, statements: Sequence[str]) -> R:
     try:
-        for pragma in _PRAGMAS:
-            await reader.rows(pragma, ())
+        for statement in statements:
+            await reader.rows(statement, ())
     except BaseException:
         await reader.close()
         raise

@@ -92,6 +92,18 @@ def beside(standing: Standing, model: Model, grammar: Grammar) -> Model:
     return msgspec.structs.replace(model, entities=entities)
 
 
+def aside(standing: Standing, model: Model) -> tuple[str, ...]:
+    """What stands there without being of the model: tables, and columns as ``table.column``."""
+    used = {str(table.name): {str(column.name) for column in table.columns} for table in model.public}
+    found: list[str] = []
+    for name, table in standing.tables.items():
+        if not table.used or name not in used:
+            found.append(name)
+        else:
+            found += [f"{name}.{column}" for column in table.columns if column not in used[name]]
+    return tuple(sorted(found))
+
+
 def owner(entity: EntityTable, junction: Junction) -> str:
     """Who owns a table of links."""
     return f"{entity.schema.name}.{junction.relation.name}"

@@ -10,18 +10,23 @@ from urllib.parse import quote, urlencode
 import aiohttp
 from yarl import URL
 
-from tests.conformance.clients import Call, Json
+from tests.conformance.clients import Call, Json, Place
 
 _LOOKS = {"findAll": "", "findOne": "/one", "count": "/count"}
 _BULK = {"updateMany": "PUT", "deleteMany": "DELETE"}
 _ON_ONE = ("addToSet", "pull", "increment")
 _CSV = ("select", "exclude")
 _PARAMETER = {"after": "cursor"}
-_HEADER = {"idempotencyKey": "Idempotency-Key", "expectedVersion": "If-Match", "minPosition": "Octonet-Min-Position"}
+_HEADER = {
+    "idempotencyKey": "Idempotency-Key",
+    "expectedVersion": "If-Match",
+    "minPosition": "Octonet-Min-Position",
+    "dryRun": "Octonet-Dry-Run",
+}
 
 
 @asynccontextmanager
-async def enter(url: str, key: str = "") -> AsyncIterator[Call]:
+async def enter(place: Place, key: str = "") -> AsyncIterator[Call]:
     """See the package."""
     async with aiohttp.ClientSession(headers={"X-API-Key": key} if key else None) as session:
 
@@ -29,7 +34,7 @@ async def enter(url: str, key: str = "") -> AsyncIterator[Call]:
             members = dict(request)
             headers = {_HEADER[name]: _header(name, members.pop(name)) for name in _HEADER if name in members}
             method, path, body = spell(members)
-            address = URL(url + path, encoded=True)
+            address = URL(place.url + path, encoded=True)
             async with session.request(method, address, json=body, headers=headers) as response:
                 told = await response.json()
                 if "Octonet-Position" in response.headers:
@@ -46,7 +51,7 @@ async def enter(url: str, key: str = "") -> AsyncIterator[Call]:
 
 def _header(name: str, value: Json) -> str:
     quoted = name == "expectedVersion" and value != "*"
-    return f'"{value}"' if quoted else str(value)
+    return f'"{value}"' if quoted else json.dumps(value) if isinstance(value, bool) else str(value)
 
 
 def spell(request: dict[str, Json]) -> tuple[str, str, Json]:
@@ -73,6 +78,8 @@ def _query(members: dict[str, Json]) -> str:
     found: dict[str, str] = {}
     if "filter" in members:
         found["filter"] = json.dumps(members["filter"])
+    if "asOf" in members:
+        found["asOf"] = members["asOf"]
     if "relations" in members:
         found["relations"] = ",".join(members["relations"])
     for name, value in members.get("options", {}).items():

@@ -11,11 +11,11 @@ from itertools import count
 
 import aiohttp
 
-from tests.conformance.clients import Call, Json, NotLetIn
+from tests.conformance.clients import Call, Json, NotLetIn, Place
 
 
 @asynccontextmanager
-async def enter(url: str, key: str = "") -> AsyncIterator[Call]:
+async def enter(place: Place, key: str = "") -> AsyncIterator[Call]:
     """See the package."""
     waiting: dict[int, asyncio.Future[Json]] = {}
     numbers = count(1)
@@ -29,7 +29,7 @@ async def enter(url: str, key: str = "") -> AsyncIterator[Call]:
 
     async with aiohttp.ClientSession(headers={"X-API-Key": key} if key else None) as session:
         try:
-            socket = await session.ws_connect(f"{url}/ws?events=none")
+            socket = await session.ws_connect(f"{place.url}/ws?events=none")
         except aiohttp.WSServerHandshakeError as refused:
             raise NotLetIn(refused.status) from None
         listening = asyncio.create_task(listen(socket))
@@ -38,7 +38,7 @@ async def enter(url: str, key: str = "") -> AsyncIterator[Call]:
             number = next(numbers)
             future = waiting[number] = asyncio.get_running_loop().create_future()
             await socket.send_str(json.dumps({"requestId": number, **request}))
-            told = await asyncio.wait_for(future, 30)
+            told = await asyncio.wait_for(future, 90)
             return ("ok" if told["status"] == "ok" else told["error"]["code"]), told
 
         try:

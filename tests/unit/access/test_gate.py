@@ -7,13 +7,18 @@ import asyncio
 import pytest
 
 from octonet.access.gate import Gate
+from octonet.access.key_ring import PUBLIC_ACCOUNT
 from octonet.access.permissions import Permissions
-from octonet.access.principal import Caller, Principal, Visitor
+from octonet.access.principal import INSIDER, Caller, Principal, Visitor
 from octonet.access.usage import Usage, Use
 from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import StorageUnavailable, Unauthenticated
+from octonet.kernel.ids import ProjectName
+from octonet.kernel.operation import Family
 from tests.unit.access.test_key_ring import World
+from tests.unit.access.test_public_key import public
 
+SHOP = ProjectName("shop")
 NOTHING = Permissions({})
 HERE = Actor(transport="rest", address="127.0.0.1")
 
@@ -48,10 +53,10 @@ async def test_a_revoked_key_is_not_known_any_more(world: World) -> None:
 
 
 async def test_an_expiring_key_is_known_no_longer_than_it_lasts(world: World) -> None:
-    gate, text = Gate(world.ring), world.key(expiresAt="1970-01-01T00:00:01.050Z")
+    gate, text = Gate(world.ring), world.key(expiresAt="1970-01-01T00:00:02.000Z")
     await _admit(gate, text)
     assert gate.known(text, "rest", "127.0.0.1") is not None
-    await asyncio.sleep(0.06)
+    await asyncio.sleep(1.01)
     assert gate.known(text, "rest", "127.0.0.1") is None
 
 
@@ -69,6 +74,30 @@ async def test_what_one_request_tells_of_itself_is_not_kept_for_the_next(world: 
     told = await _admit(gate, text, Actor(transport="rest", address="127.0.0.1", correlation="once"))
     assert told.actor.correlation == "once"
     assert gate.known(text, "rest", "127.0.0.1") is None
+
+
+async def test_whoever_shows_nothing_is_let_in_under_the_public_key_where_a_door_asks_for_it(world: World) -> None:
+    gate, id = Gate(world.ring), public(world)
+    found = await gate.admit_public(HERE)
+    assert (found.principal.key, found.actor.key, found.actor.account) == (id, id, PUBLIC_ACCOUNT)
+    assert (found.actor.transport, found.actor.address) == ("rest", "127.0.0.1")
+    # No other door takes nothing for a key.
+    assert gate.known("", "rest", "127.0.0.1") is None
+    with pytest.raises(Unauthenticated):
+        await _admit(gate, "")
+    assert (await Gate(None).admit_public(HERE)).principal is INSIDER
+
+
+async def test_what_may_be_asked_of_a_project_is_what_all_scopes_grant(world: World) -> None:
+    scopes = {"projects": ["shop"], "operations": ["read", "admin"], "transports": ["rest"]}
+    text = world.key(permissions=scopes)
+    principal = (await _admit(Gate(world.ring), text)).principal
+    for _ in range(2):
+        assert principal.families(SHOP, "rest") == {Family.READ, Family.ADMIN}
+        assert principal.families(SHOP, "ws") == principal.families(ProjectName("crm"), "rest") == frozenset()
+    assert INSIDER.families(SHOP, "ws") == set(Family)
+    principal.revoke()
+    assert principal.families(SHOP, "rest") == frozenset()
 
 
 async def test_every_use_is_written_once_whatever_fails_meanwhile() -> None:

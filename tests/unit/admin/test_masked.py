@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octonet.admin.doors.projects import masked
+from octonet.admin.masking import masked
 
 
 @given(st.text(st.characters(exclude_characters=":/?#"), max_size=8), st.text(max_size=12), st.booleans())

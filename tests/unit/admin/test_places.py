@@ -14,6 +14,7 @@ from octonet.kernel.errors import ValidationError
     ("dialect", "one", "other"),
     [
         ("postgres", "postgresql://me:pw@db.example/shop", "postgresql://you@DB.example:5432/shop/"),
+        ("mariadb", "mariadb://me:pw@db.example/shop", "mariadb+asyncmy://you@db.example:3306/shop"),
         ("postgres", "postgresql+asyncpg://db.example/shop?ssl=1", "postgresql://db.example/shop"),
         ("sqlite", "sqlite:////data/a/../shop.db", "sqlite:/data/shop.db"),
     ],

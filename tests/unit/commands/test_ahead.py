@@ -65,7 +65,7 @@ class Bench:
         await asyncio.sleep(0)
 
     async def next(self, after: int) -> list[Recorded] | Offer:
-        return await asyncio.wait_for(self.arrivals.next(after), 2)
+        return await asyncio.wait_for(self.arrivals.next(after), 30)
 
     async def silent(self, after: int) -> bool:
         try:
@@ -91,7 +91,7 @@ async def test_a_frame_is_offered_while_it_is_stored_and_not_given_twice(bench: 
     assert isinstance(offer, Offer)
     assert (offer.body, offer.stored.done()) == (b"one", False)
     bench.broker.store()
-    assert await asyncio.wait_for(asyncio.shield(offer.stored), 2) == 1
+    assert await asyncio.wait_for(asyncio.shield(offer.stored), 30) == 1
     bench.broker.deliver()
     assert await bench.silent(1)
 
@@ -128,7 +128,7 @@ async def test_after_a_miss_nothing_is_offered_for_a_while(bench: Bench) -> None
     offer = await bench.next(0)
     assert isinstance(offer, Offer)
     bench.broker.store()
-    assert await asyncio.wait_for(asyncio.shield(offer.stored), 2) == 2
+    assert await asyncio.wait_for(asyncio.shield(offer.stored), 30) == 2
     bench.arrivals.missed()
     await bench.send(b"two")
     assert await bench.silent(0)
@@ -160,7 +160,7 @@ async def test_a_gap_reaches_whoever_waits(bench: Bench) -> None:
     bench.broker.broken = LogGap("gone")
     bench.broker.grown.set()
     with pytest.raises(LogGap):
-        await asyncio.wait_for(waiting, 2)
+        await asyncio.wait_for(waiting, 30)
 
 
 async def test_without_a_lane_nothing_is_kept(bench: Bench) -> None:

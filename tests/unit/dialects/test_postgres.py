@@ -10,7 +10,8 @@ from typing import TypeVar
 import pytest
 
 from octonet import dialects
-from octonet.dialects.engine.postgres_reads import PostgresReads
+from octonet.dialects.engine.held_reads import HeldReads
+from octonet.dialects.engine.postgres_held import Held
 from octonet.dialects.engine.postgres_server import Server
 from octonet.kernel.errors import ConstraintViolation, Internal, Invalid, StorageUnavailable, Unavailable
 from octonet.kernel.filter import EVERYTHING, Compare, Comparison, Options, Order
@@ -47,14 +48,14 @@ def sql(folder: Path, text: str) -> str:
 
 async def killed(folder: Path) -> None:
     """Every connection of the database is ended by its server."""
-    sql(folder, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'octonet' "
+    sql(folder, "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'octonet' "
         "AND datname = current_database()")  # fmt: skip
     await asyncio.sleep(0.05)
 
 
 async def healed(ask: Callable[[], Awaitable[T]]) -> T:
     """What is answered as soon as the server is back."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await ask()
@@ -121,20 +122,27 @@ async def test_a_get_after_a_commit_sees_it_whatever_is_under_way(database: Data
 # Deadlines
 
 
+def reading(folder: Path, size: int, timeout: float) -> HeldReads:
+    server = Server(uri_of("postgres", folder), False)
+    return HeldReads(lambda: Held(server, timeout), size, timeout)
+
+
 async def test_a_query_past_its_deadline_is_stopped_on_the_server_too(tmp_path: Path) -> None:
-    reads = PostgresReads(Server(uri_of("postgres", tmp_path), False), 1, 0.2)
+    reads = reading(tmp_path, 1, 2.0)
     for snapshot in (True, False):
         with pytest.raises(Unavailable) as refused:
             await reads.long(lambda reader: reader.rows(SLEEP, ()), snapshot=snapshot)
         assert refused.value.code == "QUERY_TIMEOUT"
         assert await reads.long(lambda reader: reader.rows("SELECT 42", ()), snapshot=snapshot) == [(42,)]
-    assert sql(tmp_path, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND state = 'active' "
-               "AND pid <> pg_backend_pid()") == "0"  # fmt: skip
+    busy = "query LIKE '%pg_sleep%' AND state = 'active' AND pid <> pg_backend_pid()"
+    async with asyncio.timeout(30):  # half of what they would sleep
+        while sql(tmp_path, f"SELECT count(*) FROM pg_stat_activity WHERE {busy}") != "0":
+            await asyncio.sleep(0.05)
     await reads.close()
 
 
 async def test_a_cancelled_caller_leaves_a_connection_that_serves_again(tmp_path: Path) -> None:
-    reads = PostgresReads(Server(uri_of("postgres", tmp_path), False), 1, 30)
+    reads = reading(tmp_path, 1, 30)
     for snapshot in (True, False):
         asked = asyncio.ensure_future(reads.long(lambda reader: reader.rows(SLEEP, ()), snapshot=snapshot))
         await asyncio.wait({asked}, timeout=0.2)
@@ -146,7 +154,7 @@ async def test_a_cancelled_caller_leaves_a_connection_that_serves_again(tmp_path
 
 
 async def test_closing_stops_what_is_running_and_lets_nobody_in(tmp_path: Path) -> None:
-    reads = PostgresReads(Server(uri_of("postgres", tmp_path), False), 2, 30)
+    reads = reading(tmp_path, 2, 30)
     asked = [asyncio.ensure_future(reads.long(lambda reader: reader.rows(SLEEP, ()), snapshot=True)) for _ in range(3)]
     await asyncio.wait(set(asked), timeout=0.2)
     await reads.close()
@@ -169,7 +177,7 @@ async def test_a_connection_killed_while_it_is_idle_is_not_noticed(tmp_path: Pat
 
 
 async def test_a_read_whose_connection_is_killed_is_begun_anew(tmp_path: Path) -> None:
-    reads = PostgresReads(Server(uri_of("postgres", tmp_path), False), 1, 30)
+    reads = reading(tmp_path, 1, 30)
     sleep = "SELECT pg_sleep(0.5), 42"
     for snapshot in (True, False):
         asked = asyncio.ensure_future(reads.long(lambda reader: reader.rows(sleep, ()), snapshot=snapshot))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -240,6 +241,26 @@ async def test_a_short_read_that_turns_out_long_moves_to_a_thread(file: str) -> 
     assert await reads.short(sums, snapshot=True) == 500_000_500_000
     assert [reader is reads for reader in readers] == [True, True, False]
     assert not connection.in_transaction
+    await pool.close()
+    connection.close()
+
+
+async def test_a_read_that_was_long_once_is_not_tried_in_place_again_at_once(file: str) -> None:
+    connection = sqlite3.connect(file, isolation_level=None)
+    pool = Pool(lambda: open_reader(file, show_sql=False), size=1, timeout=30)
+    reads = InlineReads(connection, pool, file, show_sql=False)
+    readers: list[bool] = []
+    numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT ?) SELECT sum(x) FROM n"
+
+    async def sums(count: int, reader: Reader) -> object:
+        readers.append(reader is reads)
+        return (await reader.rows(numbers, (count,)))[0][0]
+
+    for count in (100, 1_000_000, 100):
+        wanted = count * (count + 1) // 2
+        assert await reads.perhaps(partial(sums, count), numbers, snapshot=True) == wanted
+    assert await reads.perhaps(partial(sums, 10), "other SQL", snapshot=True) == 55
+    assert readers == [True, True, False, False, True]
     await pool.close()
     connection.close()
 

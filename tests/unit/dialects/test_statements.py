@@ -100,6 +100,15 @@ def test_only_small_pages_by_id_or_along_an_index_are_short() -> None:
     assert not short(Or((Compare("age", Comparison.EQ, 1), Like("name", (Literal("x"),)))))
 
 
+def test_a_page_is_in_order_where_it_is_sorted_along_an_index() -> None:
+    def ordered(where: Filter, *sort: Order) -> bool:
+        return QUERIES.select(PERSON, page(where, *sort)).query.in_order
+
+    assert ordered(Compare("name", Comparison.EQ, "x"))
+    assert ordered(Compare("name", Comparison.EQ, "x"), Order("age", descending=True))
+    assert not ordered(EVERYTHING, Order("name"))
+
+
 def test_the_cache_forgets_what_was_not_used_for_longest() -> None:
     made: list[str] = []
     cache: Cache[str] = Cache(2)

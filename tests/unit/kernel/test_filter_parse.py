@@ -115,6 +115,17 @@ def test_a_pattern_may_ignore_case(flag: str) -> None:
     assert parse({"name": {flag: "", "$regex": "^a$"}}) == Like("name", (Literal("a"),))
 
 
+def test_a_pattern_may_be_one_that_a_text_does_not_match() -> None:
+    unlike = Like("name", (Literal("a"),), ignore_case=True, negated=True)
+    assert parse({"name": {"$not": {"$regex": "^a$", "$regexFlags": "i"}}}) == unlike
+    assert not matches(unlike, {"name": None})
+    assert not matches(unlike, {"name": "A"})
+    assert matches(unlike, {"name": "b"})
+    for other in ({}, {"$eq": 1}, {"$regex": "a", "$gt": "b"}, {"$not": {"$regex": "a"}}):
+        assert refusal({"name": {"$not": other}}) == (Kind.INVALID, "INVALID_FILTER", "$.filter.name.$not")
+    assert refusal({"name": {"$not": {"$regex": "a+"}}})[2] == "$.filter.name.$not.$regex"
+
+
 @pytest.mark.parametrize(
     "pattern",
     ["a|b", "[ab]", "(a)", "a+", "a?", "a{2}", "a*", r"\d", "\\", "a$b", "a^", "a" * 257, "\0", "\ud800", 3, None],

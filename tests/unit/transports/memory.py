@@ -10,7 +10,7 @@ import msgspec
 
 from commands import COMMANDS
 from octonet.access.principal import INSIDER, Caller, Visitor
-from octonet.gateway import Read, Written
+from octonet.gateway import Written
 from octonet.kernel import chain
 from octonet.kernel.envelope import Actor
 from octonet.kernel.errors import Conflict, Invalid, NotFound
@@ -23,6 +23,7 @@ from octonet.kernel.operation import Limits, Moment, Operation, Request
 from octonet.kernel.position import Position, Positions
 from octonet.kernel.schema import EntitySchema, Relation, Schemas
 from octonet.kernel.storage import Checkpoint, Page, Stored
+from octonet.reader import Read
 from projections import QUERIES
 from projections.engine.hub import Hub
 
@@ -119,6 +120,9 @@ class MemorySource:
     async def recall(self, id: CommandId) -> int | None:
         return None
 
+    async def standing(self, schema: EntitySchema, id: EntityId) -> tuple[int, Row | None]:
+        raise NotImplementedError("no door asks for this")
+
     async def load(self, schema: EntitySchema, id: EntityId) -> Row | None:
         return self._table(schema).get(id)
 
@@ -128,12 +132,12 @@ class MemorySource:
     async def match(self, schema: EntitySchema, where: Filter, limit: int | None = None) -> list[EntityId]:
         return sorted(id for id, row in self._table(schema).items() if matches(where, row))[:limit]
 
-    async def create(self, schema: EntitySchema, id: EntityId, state: Row) -> Row:
+    async def create(self, schema: EntitySchema, id: EntityId, state: Row, *, settled: bool = False) -> Row:
         if id in self._table(schema):
             raise Conflict("the id is taken", code="ID_TAKEN")
         return self._put(Fact.CREATED, schema, id, {"id": id, **state})
 
-    async def update(self, schema: EntitySchema, id: EntityId, change: Row) -> Row:
+    async def update(self, schema: EntitySchema, id: EntityId, change: Row, *, settled: bool = False) -> Row:
         row = self._table(schema)[id]
         changed = {**row, **change}
         return row if changed == row else self._put(Fact.UPDATED, schema, id, changed)

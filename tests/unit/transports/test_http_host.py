@@ -6,10 +6,12 @@ import asyncio
 import json
 import logging
 import socket
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from octonet.kernel.errors import (
     ConstraintViolation,
@@ -21,7 +23,7 @@ from octonet.kernel.errors import (
     OutcomeUnknown,
     StorageUnavailable,
 )
-from octonet.transport import Reply
+from octonet.transport import Either, Incoming, Reply, Stream
 from tests.unit.transports.conftest import Server
 from tests.unit.transports.memory import MemoryGateway
 from transports.engine import render
@@ -71,6 +73,29 @@ async def test_the_longest_prefix_wins() -> None:
                 texts.append(await reply.text())
     await found.host.stop(1.0)
     assert texts == ["short", "short", "long", "long", "short"]
+
+
+async def test_one_door_answers_whole_and_keeps_those_connections_that_want_it(server: Server) -> None:
+    async def whole(incoming: Incoming) -> Reply:
+        return Reply(b"whole " + incoming.body, content_type="text/plain")
+
+    async def kept(request: web.BaseRequest, incoming: Incoming) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"kept " + incoming.body)
+        return response
+
+    wants_stream = {"accept": "text/event-stream"}.items()
+    server.host.mount("/both", Either(whole, Stream(kept), lambda headers: wants_stream <= headers.items()))
+    async with aiohttp.ClientSession(server.url) as session:
+        for accept, told in (("*/*", b"whole x"), ("text/event-stream", b"kept x"), ("*/*", b"whole x")):
+            for body in (b"x", chunks(b"x")):
+                async with session.post("/both", data=body, headers={"Accept": accept}) as reply:
+                    assert await reply.read() == told
+
+
+async def chunks(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 async def test_a_body_that_is_too_large_is_refused_with_413(client: aiohttp.ClientSession) -> None:

@@ -1,4 +1,4 @@
-"""Reading from PostgreSQL: a few connections for short reads, others for long ones, and gets that travel together."""
+"""Reading from a server: a few connections for short reads, others for long ones, and gets that travel together."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 from octonet.dialects.engine.grammar import Cell, Cells
+from octonet.dialects.engine.held import HeldConnection, HeldConnections
 from octonet.dialects.engine.links import Reader
-from octonet.dialects.engine.postgres_held import HeldConnections
-from octonet.dialects.engine.postgres_server import Server
 from octonet.dialects.engine.reading import Work
 from octonet.kernel.errors import Unavailable
 from octonet.kernel.ids import EntityId
@@ -24,12 +23,12 @@ _SHORT_SECONDS: Final = 1.0
 """After which a read that was expected to be short goes to the connections for long ones."""
 
 
-class PostgresReads:
+class HeldReads:
     """Implements `octonet.dialects.engine.reading.Reads`."""
 
-    def __init__(self, server: Server, size: int, timeout: float) -> None:
-        self._short = HeldConnections(server, _SHORT_CONNECTIONS, timeout)
-        self._long = HeldConnections(server, size, timeout)
+    def __init__(self, hold: Callable[[], HeldConnection], size: int, timeout: float) -> None:
+        self._short = HeldConnections([hold() for _ in range(_SHORT_CONNECTIONS)], timeout)
+        self._long = HeldConnections([hold() for _ in range(size)], timeout)
         self._timeout = timeout
 
     async def one(self, text: str, arguments: Sequence[Cell]) -> Cells | None:
@@ -45,6 +44,10 @@ class PostgresReads:
             if late.code != "QUERY_TIMEOUT" or self._timeout <= _SHORT_SECONDS:
                 raise
         return await self._long.run(work, snapshot=snapshot)
+
+    async def perhaps(self, work: Work[T], text: str, *, snapshot: bool) -> T:
+        """Do some reading that may be long: a connection for short reads is not to be kept from them."""
+        return await self.long(work, snapshot=snapshot)
 
     async def long(self, work: Work[T], *, snapshot: bool) -> T:
         """Do some reading of any length."""
@@ -84,7 +87,7 @@ class Gathered:
     """Rows asked for by id, by many at the same time, in one query: those of one turn of the loop, and those that
     come while they wait for a connection."""
 
-    def __init__(self, reads: PostgresReads) -> None:
+    def __init__(self, reads: HeldReads) -> None:
         self._reads = reads
         self._open: dict[Hashable, _Batch] = {}
         self._tasks: set[asyncio.Task[Mapping[EntityId, Stored]]] = set()

@@ -1,0 +1,1 @@
+"""JSON-RPC: its messages, its calls, its description."""

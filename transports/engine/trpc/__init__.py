@@ -1,0 +1,1 @@
+"""tRPC: its procedures, its ways to ask, its types."""
