@@ -25,7 +25,6 @@ _USER = "octonet"
 _PASSWORD = "pässword@/:"
 _KEPT = 20
 """Databases that are kept; older ones that nobody is connected to are dropped."""
-_ATTEMPTS = 3
 _READY_WITHIN = 90.0
 _SETTINGS = {
     "bind-address": _HOST,
@@ -78,20 +77,23 @@ class MariadbServer:
         return copy
 
     def start(self) -> None:
-        """Start, and wait until it answers. Its first start is tried on other ports, too: somebody may have taken the
-        one that was free before the directory was made. Later ones must be where clients look for it."""
-        for _ in range(_ATTEMPTS):
+        """Start, and wait until it answers. It is tried again for as long: what a server that was killed held, its
+        port and its files, may be held for a moment after its end. The first start moves to another port instead:
+        somebody may have taken the one that was free before the directory was made."""
+        deadline = time.monotonic() + _READY_WITHIN
+        while True:
             self._launch()
-            if self._answers():
+            if self._answers(deadline):
                 if not self._started:
                     self._started = True
                     password = _PASSWORD.replace("'", "''")
                     self.sql(f"CREATE USER '{_USER}'@'%' IDENTIFIED BY '{password}'")
                     self.sql(f"GRANT ALL ON *.* TO '{_USER}'@'%'")
                 return
+            assert time.monotonic() < deadline, f"MariaDB did not start; its log says:\n{self._log_end()}"
             if not self._started:
                 self.port = free_port()
-        raise AssertionError(f"MariaDB did not start; its log says:\n{self._log_end()}")
+            time.sleep(0.5)
 
     def stop(self) -> None:
         """Stop at once, as after a power cut: what was not written is recovered at the next start."""
@@ -139,10 +141,9 @@ class MariadbServer:
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
 
-    def _answers(self) -> bool:
+    def _answers(self, deadline: float) -> bool:
         """Whether it does in the end: its socket is nobody else's. False when it ended."""
         assert self._process is not None
-        deadline = time.monotonic() + _READY_WITHIN
         while True:
             if self._process.poll() is not None:
                 return False

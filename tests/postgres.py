@@ -23,7 +23,6 @@ _HOST = "127.0.0.1"
 _OWNER = "postgres"
 _KEPT = 20
 """Databases that are kept; older ones that nobody is connected to are dropped."""
-_ATTEMPTS = 3
 _READY_WITHIN = 90.0
 _SETTINGS = {
     "listen_addresses": _HOST,
@@ -77,16 +76,19 @@ class PostgresServer:
                 os.kill(process, sign)
 
     def start(self) -> None:
-        """Start, and wait until it answers. Its first start is tried on other ports, too: somebody may have taken the
-        one that was free before the directory was made. Later ones must be where clients look for it."""
-        for _ in range(_ATTEMPTS):
+        """Start, and wait until it answers. It is tried again for as long: what a server that was killed held, its
+        port and its memory, may be held for a moment after its end. The first start moves to another port instead:
+        somebody may have taken the one that was free before the directory was made."""
+        deadline = time.monotonic() + _READY_WITHIN
+        while True:
             self._launch()
-            if self._answers():
+            if self._answers(deadline):
                 self._started = True
                 return
+            assert time.monotonic() < deadline, f"PostgreSQL did not start; its log says:\n{self._log_end()}"
             if not self._started:
                 self.port = free_port()
-        raise AssertionError(f"PostgreSQL did not start; its log says:\n{self._log_end()}")
+            time.sleep(0.5)
 
     def _launch(self) -> None:
         settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
@@ -95,10 +97,9 @@ class PostgresServer:
                 self._command("postgres", "-D", self._data, "-p", self.port, *settings), stdout=log, stderr=log
             )
 
-    def _answers(self) -> bool:
+    def _answers(self, deadline: float) -> bool:
         """Whether it does in the end: this server, and not another one that has its port. False when it ended."""
         assert self._process is not None
-        deadline = time.monotonic() + _READY_WITHIN
         while not self._is_ready() or subprocess.run(self._client("pg_isready", "-q"), check=False).returncode != 0:
             if self._process.poll() is not None:
                 return False
@@ -121,7 +122,11 @@ class PostgresServer:
         """Stop at once, as after a power cut: what was not written is recovered at the next start."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(60)
+            try:
+                self._process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.send(signal.SIGKILL)
+                self._process.wait(60)
             self._process = None
 
     @contextmanager
