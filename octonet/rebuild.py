@@ -20,17 +20,18 @@ from jetstream.log import JetStreamLog
 from octonet.access.gate import insider
 from octonet.access.sealing import AesSealer, project_key
 from octonet.app import Node
-from octonet.beside import beside, catch_up, find, open_live
+from octonet.beside import beside, catch_up, find
 from octonet.config import Settings
 from octonet.data_directory import DataDirectory
 from octonet.kernel.chain import Link
 from octonet.kernel.errors import Conflict, Unavailable
 from octonet.kernel.ids import SYSTEM_PROJECT, ProjectName
 from octonet.kernel.log import Batch
-from octonet.kernel.row_hash import RowHashes, row_hashes
+from octonet.kernel.row_hash import RowHashes
 from octonet.kernel.storage import Checkpoint, Database, Strategy
 from octonet.project_files import load_projects
 from octonet.projects_tree import ProjectSettings
+from octonet.proof import prove
 from octonet.serving.storage import open_as_it_is
 from octonet.serving.stored_projects import known_projects, stored_replicas
 from octonet.snapshots.filling import fill, unfinished
@@ -44,8 +45,6 @@ log = logging.getLogger("octonet.snapshots")
 _NEAR: Final = 64
 """Entries behind the log's end that the takeover may leave to the next owner of the lane."""
 _ROUNDS: Final = 20
-_TRIES: Final = 5
-_LIVE_WITHIN: Final = 30.0
 _TAKEN_WITHIN: Final = 60.0
 _LOOK: Final = 0.05
 
@@ -170,31 +169,15 @@ class _Work:
     async def prove(self) -> RowHashes:
         """Hold the target against the live database, at one entry of the log; returns what both hold. Raises
         `Conflict`, code REBUILD_DIFFERS, naming the entities that differ."""
-        for _ in range(_TRIES):
-            live, schemas = await open_live(self._settings, self._live)
-            try:
-                await self._reached(live)
-                self._progress.begin("read the live database", "row", 0, 0)
-                there = await row_hashes(live, schemas, self._progress.add)
-            finally:
-                await live.close()
-            await self.fold(there.checkpoint.entry)
-            followed = await self.database.follows()
-            if there.checkpoint.schema == schemas.digest == (followed.digest if followed else ""):
-                break
-        else:
-            raise Unavailable("the schema of the project is being changed: try again when that is over")
-        await self.database.migrate(schemas, Strategy.UPDATE)
-        self._progress.begin("read the new database", "row", 0, there.rows)
-        here = await row_hashes(self.database, schemas, self._progress.add)
-        if differing := here.differing(there):
+        proof = await prove(self._settings, self._live, self.database, self.fold, self._progress)
+        if proof.differing:
             raise Conflict(
-                f"the new database is not equal to the live one at log entry {there.checkpoint.entry}: "
-                f"{', '.join(differing)} differ. The live one is not a fold of its log; both are left as they are. "
-                "`octonet audit verify` tells whether the log is whole; with --unproved the log is believed",
+                f"the new database is not equal to the live one at log entry {proof.live.checkpoint.entry}: "
+                f"{', '.join(proof.differing)} differ. The live one is not a fold of its log; both are left as they "
+                "are. `octonet audit verify` tells whether the log is whole; with --unproved the log is believed",
                 code="REBUILD_DIFFERS",
             )
-        return there
+        return proof.live
 
     async def _from_snapshot(self, mark: Checkpoint, last: int) -> None:
         digest = unfinished(mark)
@@ -221,19 +204,6 @@ class _Work:
 
         with found.path.open("rb") as file:
             await fill(self.database, file, found.checked, self._sealer, breathe)
-
-    async def _reached(self, live: Database) -> None:
-        """Wait until the live database is as far as the new one."""
-        wanted = (await self.database.checkpoint()).entry
-        try:
-            async with asyncio.timeout(_LIVE_WITHIN):
-                while (await live.checkpoint()).entry < wanted:
-                    await asyncio.sleep(_LOOK)
-        except TimeoutError:
-            raise Unavailable(
-                f"the live database does not follow the log: it stands before entry {wanted}. Is a worker running? "
-                "With --unproved the log is believed"
-            ) from None
 
 
 class _Pace:

@@ -144,9 +144,16 @@ def _replay(server: Server, target: Path | str, *more: str) -> str:
     return done.stdout
 
 
+def _proved(printed: str) -> dict[str, tuple[int, str]]:
+    """Rows and hash of each entity, as a replay tells them that found them equal to those of the live database."""
+    assert "equal to the live database in all" in printed
+    told = (line.split() for line in printed.splitlines() if line.startswith("  "))
+    return {name: (int(number), digest) for digest, number, name in told}
+
+
 def test_a_replay_of_the_flights_equals_the_original_row_for_row(server: Server, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
-    _replay(server, target)
+    assert _proved(_replay(server, target))["Flight"][0] == _FLIGHTS
     assert rows(target) == rows(server.directory / "octonet.db")
     assert len(rows(target)["flights"]) == _FLIGHTS
     before = content(target)
@@ -184,7 +191,7 @@ async def test_a_replay_of_every_command_has_the_links_and_stops_where_it_is_tol
     whole = rows(original)
     assert half != whole
     assert whole["customer_tags"]
-    _replay(shop, copies[0], "--until", position)
+    assert "not held against the live database" in _replay(shop, copies[0], "--until", position)
     assert rows(copies[0]) == half
     _replay(shop, copies[1], "--until", _iso(milliseconds))
     assert rows(copies[1]) == half
@@ -205,7 +212,7 @@ async def test_a_replay_into_a_database_server_equals_the_sqlite_original_row_fo
     await _write(shop, 3)
     for number, origin in enumerate((server, shop)):
         target = kind.server().uri(tmp_path / str(number))
-        _replay(origin, target)
+        assert _proved(_replay(origin, target)) == _proved(_replay(origin, tmp_path / f"{number}.db"))
         whole = rows(origin.directory / "octonet.db")
         assert any(whole.values())
         assert rows(target) == whole

@@ -87,6 +87,8 @@ async def test_a_project_moves_to_a_database_server_and_back_while_it_is_written
             assert (await _place(server)).startswith(f"{scheme}://")
             assert f"--to sqlite:///{former}" in printed
             stood = _entry(former)
+            copy = f"sqlite:///{tmp_path}/copy.db"
+            assert "equal to the live database in all" in await done(server, "replay", "--to", copy)
             await done(server, "rebuild", "--to", f"sqlite:///{former}")
             await load.written(100)
         assert (await _place(server)).endswith("/octonet.db")
@@ -165,6 +167,10 @@ async def test_a_live_database_that_is_no_fold_of_its_log_is_found_out_and_left_
     assert found.returncode == 1
     assert "Note differ" in found.stderr
     assert "Traceback" not in found.stderr
+    copy = ("replay", "--to", f"sqlite:///{tmp_path}/copy.db")
+    found = now(server, *copy)
+    assert (found.returncode, "Note differ" in found.stderr) == (1, True)
+    assert "not held against" in now(server, *copy, "--unproved").stdout
     with server:
         assert (await _place(server)).endswith("/octonet.db")
         assert "not held against" in await done(server, "rebuild", "--unproved")
