@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks import subjects
 from benchmarks.bus import bus
-from benchmarks.deployments import deployments
+from benchmarks.deployments import databases, deployments
 from benchmarks.doors import doors
 from benchmarks.fanout import CLIENTS, CREATES, FanOut, fan_out
 from benchmarks.flight import ROWS as ROWS_FLOWN
@@ -173,6 +173,7 @@ PARTS: dict[str, Callable[[Path, Callable[[str], None], int], None]] = {
     "doors": doors,
     "bus": bus,
     "deployments": deployments,
+    "databases": databases,
     "keys": cost_of_keys,
     "revocation": lambda directory, say, seconds: revocation(directory / "revocation", say),
     "takeover": lambda directory, say, seconds: takeover(directory, say),

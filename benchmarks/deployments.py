@@ -1,4 +1,4 @@
-"""Other ways to run it: doors and worker apart, PostgreSQL, two processes. Ratios inside the same rounds."""
+"""Other ways to run it: doors and worker apart, two processes, database servers. Ratios inside the same rounds."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ import asyncio
 import statistics
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 from benchmarks import subjects
 from benchmarks.load import fill, run
-from tests import postgres
+from tests import mariadb, postgres
 
 _CONNECTIONS = 128
 _ROUNDS = 3
 
 
 def deployments(directory: Path, say: Callable[[str], None], seconds: int) -> None:
-    """Measure and say all of them."""
-    say("")
-    say(f"| deployment, {_CONNECTIONS} connections | ratio | target | requests/s | against |")
-    say("|---|---|---|---|---|")
+    """Measure and say what processes do."""
+    _head(say, "deployment")
     _split(directory, say, seconds)
-    _postgres(directory, say, seconds)
     _two(directory, say, seconds)
+
+
+def _head(say: Callable[[str], None], what: str) -> None:
+    say("")
+    say(f"| {what}, {_CONNECTIONS} connections | ratio | target | requests/s | against |")
+    say("|---|---|---|---|---|")
 
 
 def _split(directory: Path, say: Callable[[str], None], seconds: int) -> None:
@@ -37,17 +41,25 @@ def _split(directory: Path, say: Callable[[str], None], seconds: int) -> None:
         one.stop()
 
 
-def _postgres(directory: Path, say: Callable[[str], None], seconds: int) -> None:
-    if why := postgres.missing():
-        say(f"| PostgreSQL was not measured: {why} | | | | |")
+def databases(directory: Path, say: Callable[[str], None], seconds: int) -> None:
+    """Measure and say what database servers do."""
+    _head(say, "database")
+    _database(directory, say, seconds, "PostgreSQL", postgres)
+    _database(directory, say, seconds, "MariaDB", mariadb)
+
+
+def _database(directory: Path, say: Callable[[str], None], seconds: int, name: str, kind: ModuleType) -> None:
+    if why := kind.missing():
+        say(f"| {name} was not measured: {why} | | | | |")
         return
+    dialect = kind.__name__.rpartition(".")[2]
     bare = subjects.bare()
-    uri = postgres.server().uri(directory / "postgres")
-    octonet = subjects.octonet(directory / "postgres", DB_DIALECT="postgres", SGBD_URI=uri)
+    uri = kind.server().uri(directory / dialect)
+    octonet = subjects.octonet(directory / dialect, DB_DIALECT=dialect, SGBD_URI=uri)
     try:
         asyncio.run(fill(octonet.url))
         for scenario, target in (("create", "0.40"), ("get", "0.50"), ("list", "")):
-            _row(say, f"{scenario}, PostgreSQL : bare aiohttp", target, octonet, bare, scenario, seconds)
+            _row(say, f"{scenario}, {name} : bare aiohttp", target, octonet, bare, scenario, seconds)
     finally:
         octonet.stop()
         bare.stop()
