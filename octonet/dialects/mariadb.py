@@ -18,9 +18,11 @@ from octonet.dialects.engine.mariadb_migrator import JOURNAL, MigratingWriter
 from octonet.dialects.engine.mariadb_server import Server
 from octonet.dialects.engine.mariadb_writer import MariadbWriter, WritingConnection
 from octonet.dialects.engine.model import build
+from octonet.dialects.engine.reflection import reflected
 from octonet.dialects.engine.snapshot import SnapshotReader
 from octonet.dialects.engine.tables import Model
 from octonet.kernel.ids import JsonValue
+from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Contents, Database, DatabaseOptions, Dialect
 
@@ -137,6 +139,10 @@ class MariadbDialect:
         server = Server(uri, options.show_sql)
         model = build(schemas, GRAMMAR, options.table_prefix)
         return await MariadbDatabase(server, model, options).opened()
+
+    async def reflect(self, uri: str) -> list[ReflectedTable]:
+        """Implements `octonet.kernel.reflected.Reflects`."""
+        return await reflected("mariadb+asyncmy", Server(uri, show_sql=False).driver)
 
 
 DIALECT: Final[Dialect] = MariadbDialect()

@@ -20,10 +20,12 @@ from octonet.dialects.engine.postgres_held import Held
 from octonet.dialects.engine.postgres_server import Server
 from octonet.dialects.engine.postgres_snapshot import open_snapshot
 from octonet.dialects.engine.postgres_writer import PostgresWriter, WritingConnection
+from octonet.dialects.engine.reflection import reflected
 from octonet.dialects.engine.snapshot import SnapshotReader
 from octonet.dialects.engine.tables import Model
 from octonet.kernel.aggregate import Function
 from octonet.kernel.ids import JsonValue
+from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
@@ -147,6 +149,11 @@ class PostgresDialect:
         follow (``?sslmode=require``)."""
         model = build(schemas, GRAMMAR, options.table_prefix)
         return await PostgresDatabase(Server(uri, options.show_sql), model, options).opened()
+
+    async def reflect(self, uri: str) -> list[ReflectedTable]:
+        """Implements `octonet.kernel.reflected.Reflects`."""
+        server = Server(uri, show_sql=False)
+        return await reflected("postgresql+asyncpg", lambda: server.connect({}))
 
 
 DIALECT: Final[Dialect] = PostgresDialect()

@@ -21,10 +21,12 @@ from octonet.dialects.engine.snapshot import SnapshotReader
 from octonet.dialects.engine.sqlite_errors import primary_code, raise_meaning
 from octonet.dialects.engine.sqlite_inline import InlineReads, InlineWriter
 from octonet.dialects.engine.sqlite_journal import share
+from octonet.dialects.engine.sqlite_reflection import tables_of
 from octonet.dialects.engine.sqlite_threads import open_reader, open_snapshot
 from octonet.dialects.engine.tables import Model
 from octonet.kernel.errors import Internal, Invalid, OctonetError, StorageUnavailable
 from octonet.kernel.ids import JsonValue
+from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
@@ -158,6 +160,10 @@ class SqliteDialect:
         """Open the file that `uri` names, made with its directory where it is not there: ``sqlite:///relative``,
         ``sqlite:////absolute``, ``sqlite:path`` or a plain path."""
         return SqliteDatabase(_path_of(uri), build(schemas, GRAMMAR, options.table_prefix), options)
+
+    async def reflect(self, uri: str) -> list[ReflectedTable]:
+        """Implements `octonet.kernel.reflected.Reflects`."""
+        return await asyncio.to_thread(tables_of, _path_of(uri))
 
 
 def _path_of(uri: str) -> str:

@@ -52,7 +52,7 @@ class Connection:
     knows what it would answer next."""
 
     def __init__(self, driver: Driver) -> None:
-        self._driver = driver
+        self.driver = driver
         self._prepared: OrderedDict[str, _Prepared] = OrderedDict()
         self._closed = False
         self.server_version = driver.get_server_info()
@@ -67,7 +67,7 @@ class Connection:
         if arguments:
             return (await self._executed(text, arguments)).affected_rows
         try:
-            return await self._driver.query(text)
+            return await self.driver.query(text)
         except asyncio.CancelledError:
             self.terminate()
             raise
@@ -79,21 +79,21 @@ class Connection:
 
     def is_closed(self) -> bool:
         """Whether it has ended, by whomever."""
-        return self._closed or self._driver._stream_broken
+        return self._closed or self.driver._stream_broken
 
     def terminate(self) -> None:
         """Cut it."""
         self._closed = True
-        self._driver.close()
+        self.driver.close()
 
     async def close(self) -> None:
         """Say goodbye."""
         self._closed = True
         try:
             async with asyncio.timeout(_GOODBYE_SECONDS):
-                await self._driver.ensure_closed()
+                await self.driver.ensure_closed()
         except FAILURES:
-            self._driver.close()
+            self.driver.close()
 
     async def _executed(self, text: str, arguments: Sequence[Cell]) -> _Result:
         try:
@@ -108,7 +108,7 @@ class Connection:
         if found is not None:
             self._prepared.move_to_end(text)
             return found
-        made = self._prepared[text] = await self._driver.prepare(text)
+        made = self._prepared[text] = await self.driver.prepare(text)
         if len(self._prepared) > _STATEMENTS:
             await self._prepared.popitem(last=False)[1].close()
         return made

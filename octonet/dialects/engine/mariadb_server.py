@@ -85,6 +85,10 @@ class Server:
         self._pause = self._shut_until = 0.0
         return connection
 
+    async def driver(self) -> Driver:
+        """A new connection as the driver has it. Raises as `connect` does."""
+        return (await self.connect(())).driver
+
     async def end(self, thread: int) -> None:
         """Have the server end a connection of ours that does not answer; it may be over already."""
         try:
