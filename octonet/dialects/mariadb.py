@@ -6,6 +6,7 @@ from typing import Final, cast
 
 import msgspec
 import sqlalchemy as sa
+from asyncmy.errors import MySQLError
 from sqlalchemy.dialects import mysql
 
 from octonet.dialects.engine import mariadb_ddl, mariadb_patterns
@@ -13,14 +14,17 @@ from octonet.dialects.engine.codec import as_number
 from octonet.dialects.engine.grammar import Cell, Expression, Grammar
 from octonet.dialects.engine.held_database import HeldDatabase
 from octonet.dialects.engine.inventory import Listings
+from octonet.dialects.engine.journal_migrator import JOURNAL, Journalling, MigratingWriter
+from octonet.dialects.engine.journal_steps import Spelling
+from octonet.dialects.engine.mariadb_errors import already_so
 from octonet.dialects.engine.mariadb_held import Held, open_snapshot
-from octonet.dialects.engine.mariadb_migrator import JOURNAL, MigratingWriter
 from octonet.dialects.engine.mariadb_server import Server
 from octonet.dialects.engine.mariadb_writer import MariadbWriter, WritingConnection
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.reflection import reflected
 from octonet.dialects.engine.snapshot import SnapshotReader
 from octonet.dialects.engine.tables import Model
+from octonet.dialects.engine.transaction import Writer
 from octonet.kernel.ids import JsonValue
 from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import FieldType, Schemas
@@ -94,6 +98,14 @@ _LISTINGS: Final = Listings(
     f"SELECT DISTINCT index_name FROM information_schema.statistics WHERE {_OURS}",
 )
 
+_JOURNALLING: Final = Journalling(
+    GRAMMAR,
+    _LISTINGS,
+    Spelling(mariadb_ddl.drop_index, mariadb_ddl.INDEX_APART),
+    failures=(MySQLError,),
+    doubtful=already_so,
+)
+
 
 # Servers of one host that share port and directory are the same.
 _IDENTITY: Final = "SELECT CONCAT_WS('/', 'mariadb', @@hostname, @@port, @@datadir, @@server_id, DATABASE())"
@@ -121,11 +133,12 @@ class MariadbDatabase(HeldDatabase):
     async def _open_snapshot(self) -> SnapshotReader:
         return await open_snapshot(self._server)
 
-    async def _open_writer(self, model: Model, *, migrating: bool) -> MariadbWriter:
-        prefix = self._options.table_prefix
-        writer = MigratingWriter(self._server, model, prefix) if migrating else MariadbWriter(self._server, model)
+    async def _open_writer(self, model: Model, *, migrating: bool) -> Writer:
+        writer = MariadbWriter(self._server, model, migrating=migrating)
         await self._writing.begin(writer)
-        return writer
+        if not migrating:
+            return writer
+        return await MigratingWriter(writer, _JOURNALLING, model, self._options.table_prefix).begun()
 
 
 class MariadbDialect:

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 from sqlalchemy.schema import CreateIndex
 
 PARTIAL: Final = "mariadb_where"
-TABLE: Final = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin ROW_FORMAT=DYNAMIC"
+_TABLE: Final = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin ROW_FORMAT=DYNAMIC"
 """Collated by code point, and blanks at the end of a text are part of it."""
 _BEGINNING: Final = "_b"
 """What the name of the index over the beginnings ends with."""
@@ -27,7 +27,9 @@ _LONGEST_KEY: Final = 760
 """Letters of an index's texts together: 3072 bytes, at four a letter, less what numbers need."""
 _LONGEST_BEGINNING: Final = 191
 
-DROP_INDEX: Final = (
+INDEX_APART: Final = "ALTER TABLE {table} ADD COLUMN {index} {type} INVISIBLE, ADD UNIQUE INDEX {rest}"
+"""How a unique index is made that has such a column."""
+_DROP_INDEX: Final = (
     "ALTER TABLE {table} DROP INDEX IF EXISTS {index}, DROP INDEX IF EXISTS {beginning}, DROP COLUMN IF EXISTS {index}"
 )
 
@@ -36,12 +38,12 @@ sa.Index.argument_for("mariadb", "where", None)
 
 def drop_index(table: str, index: str) -> str:
     """Removes an index, given by its quoted name, with all that came with it."""
-    return DROP_INDEX.format(table=table, index=index, beginning=f"{index[:-1]}{_BEGINNING}`")
+    return _DROP_INDEX.format(table=table, index=index, beginning=f"{index[:-1]}{_BEGINNING}`")
 
 
 class _Definitions(MySQLDDLCompiler):
     def post_create_table(self, table: sa.Table) -> str:
-        return f" {TABLE}"
+        return f" {_TABLE}"
 
     def visit_create_index(
         self, create: CreateIndex, include_schema: bool = False, include_table_schema: bool = True, **kw: Any

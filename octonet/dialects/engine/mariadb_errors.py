@@ -17,9 +17,8 @@ FAILURES: Final = (MySQLError, OSError)
 DEADLOCK: Final = 1213
 """The server has rolled the whole transaction back."""
 PACKET: Final = 1153
-DOUBTFUL: Final = frozenset({1050, 1051, 1054, 1060, 1061, 1091, 1146, 1176})
-"""What a statement that makes, renames or drops something is told where that was done before."""
 
+_ALREADY_SO: Final = frozenset({1050, 1051, 1054, 1060, 1061, 1091, 1146, 1176})
 _TAKEN: Final = 1062
 _MISSING: Final = frozenset({1048, 1364})
 _TOO_LONG: Final = frozenset({1406, 1071})
@@ -65,6 +64,11 @@ def raise_meaning(
     if code == _PATTERN:
         raise Invalid(f"the pattern cannot be run by this database: {text}", code="UNSUPPORTED_PATTERN") from error
     raise error
+
+
+def already_so(error: BaseException) -> bool:
+    """Whether a statement that makes, renames or drops something is told that this was done before."""
+    return code_of(error) in _ALREADY_SO
 
 
 def code_of(error: BaseException) -> int:

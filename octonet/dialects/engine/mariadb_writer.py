@@ -19,18 +19,18 @@ from octonet.kernel.errors import Internal, StorageUnavailable
 T = TypeVar("T")
 _log = logging.getLogger("octonet.sql")
 
-LOCK_SECONDS: Final = 5
+_LOCK_SECONDS: Final = 5
 """How long to wait for another process that is writing."""
-MIGRATION_LOCK_SECONDS: Final = 60
+_MIGRATION_LOCK_SECONDS: Final = 60
 _IDLE_SECONDS: Final = 10
 """After which the server ends a transaction whose owner does nothing: a paused one must not hold up the others."""
-STATEMENT_SECONDS: Final = 120.0
+_STATEMENT_SECONDS: Final = 120.0
 _ROLLBACK_SECONDS: Final = 5.0
 
 _SETTINGS: Final = (
     "SET SESSION TRANSACTION READ WRITE",
     f"SET max_statement_time = 0, idle_transaction_timeout = {_IDLE_SECONDS},"
-    f" innodb_lock_wait_timeout = {LOCK_SECONDS}, lock_wait_timeout = {MIGRATION_LOCK_SECONDS}",
+    f" innodb_lock_wait_timeout = {_LOCK_SECONDS}, lock_wait_timeout = {_MIGRATION_LOCK_SECONDS}",
 )
 
 
@@ -95,14 +95,13 @@ class WritingConnection:
 
 
 class MariadbWriter:
-    """The write transaction, for as long as it is open."""
+    """The write transaction, for as long as it is open. One of a migration waits longer."""
 
-    lock_seconds = LOCK_SECONDS
-    patience: float | None = STATEMENT_SECONDS
-
-    def __init__(self, server: Server, model: Model) -> None:
+    def __init__(self, server: Server, model: Model, *, migrating: bool = False) -> None:
         self._server = server
         self._model = model
+        self._lock_seconds = _MIGRATION_LOCK_SECONDS if migrating else _LOCK_SECONDS
+        self._patience = None if migrating else _STATEMENT_SECONDS
         self._connection: Connection | None = None
         self._lock = ""
         self._over = True
@@ -132,6 +131,18 @@ class MariadbWriter:
     async def many(self, text: str, lines: Sequence[Sequence[Cell]]) -> int:
         """Run a statement over all the lines at once; the number of rows touched."""
         return await self._done(text, self._open.many(text, lines))
+
+    async def define(self, text: str) -> None:
+        """Carry out one statement that is committed with what came before it, as each definition is."""
+        await self.run(text)
+
+    async def settle(self) -> None:
+        """Commit, and go on under the same lock."""
+        await self.run("COMMIT")
+
+    async def reset(self) -> None:
+        """Roll back to the last commit, and go on under the same lock."""
+        await self.run("ROLLBACK")
 
     async def commit(self) -> None:
         """Commit, or, when that fails, roll back and raise."""
@@ -164,7 +175,7 @@ class MariadbWriter:
 
     async def _begin(self) -> None:
         await self._done("START TRANSACTION", self._open.run("START TRANSACTION", ()))
-        arguments = (self._lock, self.lock_seconds)
+        arguments = (self._lock, self._lock_seconds)
         ((given,),) = await self._done("GET_LOCK", self._open.rows("SELECT GET_LOCK(?, ?)", arguments))
         if given != 1:
             raise StorageUnavailable(f"another process keeps its write transaction on {self._server.address} open")
@@ -197,7 +208,7 @@ class MariadbWriter:
     async def _done(self, text: str, work: Awaitable[T]) -> T:
         self._server.show(text)
         try:
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout(self._patience):
                 return await work
         except FAILURES as error:
             self._raise(error, text)

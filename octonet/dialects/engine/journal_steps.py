@@ -1,0 +1,143 @@
+"""How each definition that a migration makes is undone, on databases that commit at every definition: what their
+transactions cannot take back is put back by statements of the opposite meaning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeAlias
+
+import msgspec
+
+from octonet.dialects.engine.grammar import Grammar
+from octonet.kernel.errors import Internal
+
+DEFINES: Final = re.compile(r"\s*(?:ALTER|CREATE|DROP)\s")
+_NAMES: Final = ("table", "column", "index", "to")
+
+
+class Spelling(msgspec.Struct, frozen=True):
+    """How a database writes definitions, beyond what its grammar says. Names stand quoted in them, as in the grammar's
+    own: ``{table}``, ``{column}``, ``{index}``, ``{to}``; any other word in braces stands for any text."""
+
+    drop_index: Callable[[str, str], str]
+    """The statement that removes an index, given by its table and its name, with all that came with it; it may not be
+    there."""
+    index_apart: str = ""
+    """Another way than CREATE INDEX by which the grammar makes an index of a table."""
+    rename_column: str = "ALTER TABLE {table} RENAME COLUMN {column} TO {to}"
+    drop_column: str = "ALTER TABLE {table} DROP COLUMN IF EXISTS {column}"
+    drop_table: str = "DROP TABLE IF EXISTS {table}"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One definition: what is done now, what undoes it, and what is left to do when all is committed."""
+
+    now: str
+    undo: str
+    later: str = ""
+    added: tuple[str, str] | None = None
+    """The table and the column that it adds."""
+
+
+_Found: TypeAlias = Mapping[str, str]
+
+
+class Steps:
+    """Works out the steps of one migration. `prefix` is what tables that are put aside are called by."""
+
+    def __init__(self, grammar: Grammar, spelling: Spelling, prefix: str, indexes: Mapping[str, str]) -> None:
+        self._grammar = grammar
+        self._spelling = spelling
+        self._prefix = prefix
+        self._indexes = indexes
+        """The SQL of indexes that stand, by name: what dropping them is undone by."""
+        self._quote = grammar.compiler.identifier_preparer.initial_quote
+        self._name = names_in(grammar)
+        self._forms = [(re.compile(self._form(text), re.DOTALL), make) for text, make in self._all_forms()]
+
+    def of(self, text: str, number: int) -> Step:
+        """The step for a definition, as the engine writes it. Raises `Internal` for any other."""
+        for form, make in self._forms:
+            if found := form.fullmatch(text):
+                return make(text, number, found.groupdict())
+        raise Internal(f"nobody knows how to undo {text!r}")
+
+    def _all_forms(self) -> Iterator[tuple[str, Callable[[str, int, _Found], Step]]]:
+        yield "CREATE TABLE {table} ({rest}", self._created
+        yield "DROP TABLE {table}", self._dropped
+        yield "ALTER TABLE {table} RENAME TO {to}", self._renamed
+        yield self._spelling.rename_column, self._renamed_column
+        if self._spelling.index_apart:
+            yield self._spelling.index_apart, self._indexed
+        yield self._grammar.add_column.format(table="{table}", column="{column} {rest}"), self._added
+        yield "ALTER TABLE {table} DROP COLUMN {column}", self._dropped_column
+        yield self._grammar.refuse_null, self._refused_null
+        yield self._grammar.allow_null, self._allowed_null
+        for kind in ("INDEX", "UNIQUE INDEX"):
+            yield f"CREATE {kind} {{index}} ON {{table}} ({{rest}}", self._indexed
+        yield self._grammar.drop_index, self._dropped_index
+
+    def _form(self, text: str) -> str:
+        words = re.split(r"\{(\w+)\}", text)
+        found = [re.escape(words[0])]
+        for word, literal in zip(words[1::2], words[2::2], strict=True):
+            found += [f"(?P<{word}>{self._name if word in _NAMES else '.*'})", re.escape(literal)]
+        return "".join(found)
+
+    def _quoted(self, name: str) -> str:
+        return f"{self._quote}{name.replace(self._quote, self._quote * 2)}{self._quote}"
+
+    def _created(self, text: str, _: int, found: _Found) -> Step:
+        return Step(text, self._spelling.drop_table.format(**found))
+
+    def _dropped(self, _: str, number: int, found: _Found) -> Step:
+        table, aside = found["table"], self._quoted(f"{self._prefix}octonet_gone_{number}")
+        return Step(
+            f"ALTER TABLE {table} RENAME TO {aside}",
+            f"ALTER TABLE {aside} RENAME TO {table}",
+            self._spelling.drop_table.format(table=aside),
+        )
+
+    def _renamed(self, text: str, _: int, found: _Found) -> Step:
+        return Step(text, f"ALTER TABLE {found['to']} RENAME TO {found['table']}")
+
+    def _renamed_column(self, text: str, _: int, found: _Found) -> Step:
+        return Step(text, self._rename_column(found["table"], found["to"], found["column"]))
+
+    def _added(self, text: str, _: int, found: _Found) -> Step:
+        table, column = found["table"], found["column"]
+        return Step(text, self._spelling.drop_column.format(table=table, column=column), added=(table, column))
+
+    def _dropped_column(self, _: str, number: int, found: _Found) -> Step:
+        table, column, aside = found["table"], found["column"], self._quoted(f"_octonet_gone_{number}")
+        return Step(
+            self._rename_column(table, column, aside),
+            self._rename_column(table, aside, column),
+            self._spelling.drop_column.format(table=table, column=aside),
+        )
+
+    def _rename_column(self, table: str, column: str, to: str) -> str:
+        return self._spelling.rename_column.format(table=table, column=column, to=to)
+
+    def _allowed_null(self, text: str, _: int, found: _Found) -> Step:
+        return Step(text, self._grammar.refuse_null.format(**found))
+
+    def _refused_null(self, text: str, _: int, found: _Found) -> Step:
+        return Step(text, self._grammar.allow_null.format(**found))
+
+    def _indexed(self, text: str, _: int, found: _Found) -> Step:
+        return Step(text, self._spelling.drop_index(found["table"], found["index"]))
+
+    def _dropped_index(self, _: str, number: int, found: _Found) -> Step:
+        index = found["index"]
+        made = self._indexes.get(index[1:-1].replace(self._quote * 2, self._quote))
+        if made is None:
+            raise Internal(f"nobody knows how the index {index} was made")
+        return Step(self._spelling.drop_index(found.get("table", ""), index), made)
+
+
+def names_in(grammar: Grammar) -> str:
+    """The expression for a name as it stands quoted."""
+    sign = re.escape(grammar.compiler.identifier_preparer.initial_quote)
+    return f"{sign}(?:[^{sign}]|{sign}{sign})+{sign}"
