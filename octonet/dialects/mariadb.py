@@ -12,9 +12,9 @@ from sqlalchemy.dialects import mysql
 from octonet.dialects.engine import mariadb_ddl, mariadb_patterns
 from octonet.dialects.engine.codec import as_number
 from octonet.dialects.engine.grammar import Cell, Expression, Grammar
-from octonet.dialects.engine.held_database import HeldDatabase
 from octonet.dialects.engine.inventory import Listings
-from octonet.dialects.engine.journal_migrator import JOURNAL, Journalling, MigratingWriter
+from octonet.dialects.engine.journal_database import JournalledDatabase
+from octonet.dialects.engine.journal_migrator import Journalling
 from octonet.dialects.engine.journal_steps import Spelling
 from octonet.dialects.engine.mariadb_errors import already_so
 from octonet.dialects.engine.mariadb_held import Held, open_snapshot
@@ -24,11 +24,10 @@ from octonet.dialects.engine.model import build
 from octonet.dialects.engine.reflection import reflected
 from octonet.dialects.engine.snapshot import SnapshotReader
 from octonet.dialects.engine.tables import Model
-from octonet.dialects.engine.transaction import Writer
 from octonet.kernel.ids import JsonValue
 from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import FieldType, Schemas
-from octonet.kernel.storage import Contents, Database, DatabaseOptions, Dialect
+from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
 _TEXT: Final = mysql.LONGTEXT()
 
@@ -111,34 +110,23 @@ _JOURNALLING: Final = Journalling(
 _IDENTITY: Final = "SELECT CONCAT_WS('/', 'mariadb', @@hostname, @@port, @@datadir, @@server_id, DATABASE())"
 
 
-class MariadbDatabase(HeldDatabase):
+class MariadbDatabase(JournalledDatabase):
     """Implements `octonet.kernel.storage.Database`."""
 
     def __init__(self, server: Server, model: Model, options: DatabaseOptions) -> None:
         self._server = server
         self._writing = WritingConnection(server, options.table_prefix)
         super().__init__(
-            GRAMMAR, _LISTINGS, _IDENTITY, model, lambda: Held(server, options.query_timeout), self._writing, options
+            _JOURNALLING, _IDENTITY, model, lambda: Held(server, options.query_timeout), self._writing, options
         )
-
-    async def contents(self) -> Contents:
-        """See the port. A migration that was broken off is undone first: nothing of it stands there."""
-        found = await super().contents()
-        journal = GRAMMAR.fold(f"{self._options.table_prefix}{JOURNAL}")
-        if journal not in found.tables or self._writing.is_open():
-            return found
-        await (await self._open_writer(self._queries.model, migrating=True)).rollback()
-        return await super().contents()
 
     async def _open_snapshot(self) -> SnapshotReader:
         return await open_snapshot(self._server)
 
-    async def _open_writer(self, model: Model, *, migrating: bool) -> Writer:
+    async def _begun(self, model: Model, *, migrating: bool) -> MariadbWriter:
         writer = MariadbWriter(self._server, model, migrating=migrating)
         await self._writing.begin(writer)
-        if not migrating:
-            return writer
-        return await MigratingWriter(writer, _JOURNALLING, model, self._options.table_prefix).begun()
+        return writer
 
 
 class MariadbDialect:

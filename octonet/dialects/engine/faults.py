@@ -16,6 +16,10 @@ class Lost(StorageUnavailable):
     """The connection ended under a statement."""
 
 
+class Contended(Lost):
+    """Another transaction was in the way of this one, which is to be tried anew from its beginning."""
+
+
 class Stale(Lost):
     """The tables were changed since the connection prepared the statement; it is prepared anew the next time."""
 

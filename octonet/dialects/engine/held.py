@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
-from octonet.dialects.engine.faults import Lost, Stale
+from octonet.dialects.engine.faults import Contended, Lost, Stale
 from octonet.dialects.engine.links import Reader
 from octonet.dialects.engine.reading import Work
 from octonet.kernel.errors import StorageUnavailable, Unavailable
@@ -57,8 +57,8 @@ class HeldConnections:
         for _ in range(self._size):
             try:
                 return await self._once(work, snapshot, deadline)
-            except Stale:
-                # Every connection prepared statements of its own.
+            except (Stale, Contended):
+                # Every connection prepared statements of its own; and whoever was in the way may be so again.
                 continue
             except Lost:
                 if self._closed:

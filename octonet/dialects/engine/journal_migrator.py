@@ -146,8 +146,11 @@ class MigratingWriter:
 
     async def _define(self, text: str) -> None:
         steps = self._steps or await self._opened()
+        for step in steps.of(text):
+            await self._take(step)
+
+    async def _take(self, step: Step) -> None:
         self._number += 1
-        step = steps.of(text, self._number)
         await self._note(self._number, step)
         try:
             await self._plain.define(step.now)

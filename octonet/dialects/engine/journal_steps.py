@@ -25,6 +25,8 @@ class Spelling(msgspec.Struct, frozen=True):
     there."""
     index_apart: str = ""
     """Another way than CREATE INDEX by which the grammar makes an index of a table."""
+    rename_index: str = ""
+    """Where no two tables may have indexes of one name: a table that is put aside must not keep its own from others."""
     rename_column: str = "ALTER TABLE {table} RENAME COLUMN {column} TO {to}"
     drop_column: str = "ALTER TABLE {table} DROP COLUMN IF EXISTS {column}"
     drop_table: str = "DROP TABLE IF EXISTS {table}"
@@ -54,13 +56,18 @@ class Steps:
         """The SQL of indexes that stand, by name: what dropping them is undone by."""
         self._quote = grammar.compiler.identifier_preparer.initial_quote
         self._name = names_in(grammar)
+        self._number = 0
         self._forms = [(re.compile(self._form(text), re.DOTALL), make) for text, make in self._all_forms()]
 
-    def of(self, text: str, number: int) -> Step:
-        """The step for a definition, as the engine writes it. Raises `Internal` for any other."""
+    def of(self, text: str) -> Iterator[Step]:
+        """The steps for a definition, as the engine writes it. Raises `Internal` for any other."""
         for form, make in self._forms:
             if found := form.fullmatch(text):
-                return make(text, number, found.groupdict())
+                words = found.groupdict()
+                if make == self._dropped and self._spelling.rename_index:
+                    yield from self._indexes_aside(words["table"])
+                yield make(text, self._next(), words)
+                return
         raise Internal(f"nobody knows how to undo {text!r}")
 
     def _all_forms(self) -> Iterator[tuple[str, Callable[[str, int, _Found], Step]]]:
@@ -84,6 +91,16 @@ class Steps:
         for word, literal in zip(words[1::2], words[2::2], strict=True):
             found += [f"(?P<{word}>{self._name if word in _NAMES else '.*'})", re.escape(literal)]
         return "".join(found)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _indexes_aside(self, table: str) -> Iterator[Step]:
+        rename = self._spelling.rename_index
+        for name in [name for name, text in self._indexes.items() if f" ON {table} " in text]:
+            index, aside = self._quoted(name), self._quoted(f"{self._prefix}octonet_gone_{self._next()}")
+            yield Step(rename.format(index=index, to=aside), rename.format(index=aside, to=index))
 
     def _quoted(self, name: str) -> str:
         return f"{self._quote}{name.replace(self._quote, self._quote * 2)}{self._quote}"

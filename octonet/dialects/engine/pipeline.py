@@ -125,7 +125,7 @@ class Pipeline:
         else:
             operand = self._grammar.number(self._binder.next())
             if accumulator.function is Function.SUM:
-                return sa.func.count() * operand
+                return self._grammar.number(cast("Expression", sa.func.count())) * operand
         extreme = self._grammar.extremes.get((accumulator.function, self._type(accumulator)))
         if extreme is not None:
             return extreme(operand)

@@ -14,7 +14,9 @@ from octonet.kernel.errors import ConstraintViolation, Invalid, OctonetError, St
 FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """All that a call of the driver can raise, apart from faults of ours. A timeout of ours is an `OSError` too."""
 
-_AWAY: Final = ("08", "53", "57P", "58", "25P0", "25006", "55P03", "40001", "40P01")
+CONFLICT: Final = "40001"
+"""Two transactions cannot both be: this one is to be tried anew."""
+_AWAY: Final = ("08", "53", "57P", "58", "25P0", "25006", "55P03", "40P01")
 """Beginnings of states in which the server, or its patience, is at its end: connection, resources, shutdown, system,
 idle too long, read-only after a failover, a lock not given, a conflict with another session."""
 _NOT_MADE: Final = ("42P01", "42703", "3F000")
@@ -32,6 +34,8 @@ def raise_meaning(error: BaseException, address: str, *, closed: bool, model: Mo
         raise violation from error
     if isinstance(error, asyncpg.InvalidCachedStatementError):
         raise faults.Stale(f"the tables of {address} were changed under a statement: {text}") from error
+    if state == CONFLICT:
+        raise faults.Contended(f"another session of {address} was in the way: {text}") from error
     if closed:
         raise faults.Lost(f"the connection to {address} was lost: {text}") from error
     if state.startswith(_AWAY) or isinstance(error, OSError):

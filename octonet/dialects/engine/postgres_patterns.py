@@ -34,10 +34,11 @@ def pattern(parts: Sequence[Literal | Wild], ignore_case: bool) -> tuple[str, st
 
 
 def _escaped(text: str, plain: bool) -> str:
-    return text.translate(_LIKE_ESCAPES) if plain else "".join(_any_case(letter) for letter in text)
+    return text.translate(_LIKE_ESCAPES) if plain else "".join(any_case(letter) for letter in text)
 
 
-def _any_case(letter: str) -> str:
+def any_case(letter: str) -> str:
+    """The expression that matches a letter in each of its cases."""
     others = cases(letter)
     if others:
         return f"[{letter}{others}]"

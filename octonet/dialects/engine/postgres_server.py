@@ -10,6 +10,7 @@ from typing import Final, Protocol, cast
 from urllib.parse import urlsplit
 
 import asyncpg
+import msgspec
 
 from octonet.dialects.engine.grammar import Cell, Cells
 from octonet.dialects.engine.postgres_errors import FAILURES, state_of
@@ -17,13 +18,40 @@ from octonet.kernel.errors import Invalid, StorageUnavailable
 
 _log = logging.getLogger("octonet.sql")
 
-_SCHEME: Final = re.compile(r"^(?:postgres|postgresql|postgresql\+asyncpg)://")
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
 _CONNECT_SECONDS: Final = 5.0
+_DRIVERS_PORT: Final = 5432
+"""Which the driver takes unasked, unless its own environment says otherwise."""
 _STATEMENTS: Final = 512
 """Prepared statements that one connection keeps."""
-_COMMON: Final = {"application_name": "octonet", "jit": "off"}
+
+
+class Product(msgspec.Struct, frozen=True):
+    """A kind of server that speaks PostgreSQL's protocol."""
+
+    name: str
+    schemes: tuple[str, ...]
+    port: int
+    """Where it listens if an address does not say."""
+    settings: Mapping[str, str]
+    """What every connection asks for."""
+    accounts: str
+    """Where it keeps who may come in."""
+
+    @property
+    def address(self) -> str:
+        """How an address is written."""
+        return f"{self.schemes[0]}://user:password@host:{self.port}/database"
+
+
+POSTGRES: Final = Product(
+    "PostgreSQL",
+    ("postgresql", "postgres", "postgresql+asyncpg"),
+    _DRIVERS_PORT,
+    {"application_name": "octonet", "jit": "off"},
+    "the server's pg_hba.conf",
+)
 
 
 class Connection(Protocol):
@@ -61,8 +89,9 @@ class Connection(Protocol):
 class Server:
     """Connects, and while the server is away lets nobody try more often than with growing pauses, at most a second."""
 
-    def __init__(self, uri: str, show_sql: bool) -> None:
-        self._dsn, self.address = _parsed(uri)
+    def __init__(self, uri: str, show_sql: bool, product: Product = POSTGRES) -> None:
+        self.product = product
+        self._dsn, self.address, self._port = _parsed(uri, product)
         self._show_sql = show_sql
         self._pause = 0.0
         self._shut_until = 0.0
@@ -78,7 +107,7 @@ class Server:
         except FAILURES as error:
             self._pause = min(max(_FIRST_PAUSE, self._pause * 2), _LONGEST_PAUSE)
             self._shut_until = loop.time() + self._pause
-            self._reason = _reason(error, self.address)
+            self._reason = _reason(error, self.address, self.product)
             raise StorageUnavailable(self._reason) from error
         except ValueError as error:
             raise Invalid(f"the database's address {self.address} cannot be used: {error}") from error
@@ -93,10 +122,11 @@ class Server:
     async def _connect(self, settings: Mapping[str, str]) -> object:
         return await asyncpg.connect(
             self._dsn,
+            port=self._port,
             timeout=_CONNECT_SECONDS,
             statement_cache_size=_STATEMENTS,
             max_cached_statement_lifetime=0,
-            server_settings={**_COMMON, **settings},
+            server_settings={**self.product.settings, **settings},
         )
 
 
@@ -111,31 +141,31 @@ def columns(lines: Sequence[Sequence[Cell]]) -> list[Cell]:
     return [cast("Cell", list(column)) for column in zip(*lines, strict=True)]
 
 
-def _parsed(uri: str) -> tuple[str, str]:
-    """What the driver takes, and the address without its password."""
-    scheme = _SCHEME.match(uri)
-    if scheme is None:
-        raise Invalid(
-            f"{_veiled(uri)!r} is no address of PostgreSQL: write postgresql://user:password@host:5432/database"
-        )
-    dsn = f"postgresql://{uri[scheme.end() :]}"
+def _parsed(uri: str, product: Product) -> tuple[str, str, int | None]:
+    """What the driver takes, the address without its password, and the port, if the address names none."""
+    scheme, sign, rest = uri.partition("://")
+    if scheme not in product.schemes or not sign:
+        raise Invalid(f"{_veiled(uri)!r} is no address of {product.name}: write {product.address}")
+    dsn = f"postgresql://{rest}"
     try:
         parts = urlsplit(dsn)
     except ValueError as problem:
         raise Invalid(f"{_veiled(uri)!r} cannot be read: {problem}") from problem
     if not parts.path.strip("/") and "dbname=" not in parts.query:
-        raise Invalid(f"{_veiled(uri)!r} names no database: write postgresql://user:password@host:5432/database")
-    return dsn, _veiled(f"postgresql://{parts.netloc}{parts.path}")
+        raise Invalid(f"{_veiled(uri)!r} names no database: write {product.address}")
+    unnamed = not re.search(r":\d+(,|$)", parts.netloc) and "port=" not in parts.query
+    port = product.port if unnamed and product.port != _DRIVERS_PORT else None
+    return dsn, _veiled(f"{product.schemes[0]}://{parts.netloc}{parts.path}"), port
 
 
 def _veiled(uri: str) -> str:
     return re.sub(r"(//[^:@/]*):.*@", r"\1@", uri.partition("?")[0])
 
 
-def _reason(error: BaseException, address: str) -> str:
+def _reason(error: BaseException, address: str, product: Product) -> str:
     state, text = state_of(error), str(error) or type(error).__name__
     if state.startswith("28"):
-        return f"{address} refused the user or the password ({text}): check SGBD_URI and the server's pg_hba.conf"
+        return f"{address} refused the user or the password ({text}): check SGBD_URI and {product.accounts}"
     if state == "3D000":
         return f"{address}: {text}; create it with CREATE DATABASE, or name another one in SGBD_URI"
     if state == "53300":
@@ -145,5 +175,5 @@ def _reason(error: BaseException, address: str) -> str:
     if isinstance(error, TimeoutError):
         return f"{address} did not answer within {_CONNECT_SECONDS:g} seconds: check host, port and firewall"
     if isinstance(error, OSError):
-        return f"nobody answers at {address} ({text}): is PostgreSQL running there, and does it listen?"
+        return f"nobody answers at {address} ({text}): is {product.name} running there, and does it listen?"
     return f"{address} let nobody in: {text}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NoReturn
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Final, Generic, NoReturn, TypeVar
 
 from octonet.dialects.engine.faults import Lost
 from octonet.dialects.engine.grammar import Cell, Cells
@@ -12,16 +13,18 @@ from octonet.dialects.engine.postgres_server import Connection, Server, columns,
 from octonet.dialects.engine.tables import Model
 from octonet.kernel.errors import Internal, StorageUnavailable
 
-_LOCK_SECONDS: Final = 5
+W = TypeVar("W", bound="PostgresWriter")
+
+LOCK_SECONDS: Final = 5
 """How long to wait for another process that is writing."""
-_MIGRATION_LOCK_SECONDS: Final = 60
+MIGRATION_LOCK_SECONDS: Final = 60
 _IDLE_SECONDS: Final = 10
 """After which the server ends a transaction whose owner does nothing: a paused one must not hold up the others."""
-_STATEMENT_SECONDS: Final = 120.0
+STATEMENT_SECONDS: Final = 120.0
 _ROLLBACK_SECONDS: Final = 5.0
 _GOODBYE_SECONDS: Final = 2.0
 
-_SETTINGS: Final = {
+SETTINGS: Final = {
     "idle_in_transaction_session_timeout": str(_IDLE_SECONDS * 1000),
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
@@ -33,27 +36,31 @@ _INTRODUCTION: Final = (
 )
 
 
-class WritingConnection:
-    """Opened when a transaction begins, and again when it was lost. Writers of all processes that share a prefix take
-    turns, by a lock that each holds until its transaction is over. Unless `synced`, a commit does not wait for the
-    disk: the log is synced before the rows are committed, and what a power cut takes is folded again."""
+def settings(synced: bool) -> Mapping[str, str]:
+    """What a connection that writes asks for. Unless `synced`, a commit does not wait for the disk: the log is synced
+    before the rows are committed, and what a power cut takes is folded again."""
+    return {**SETTINGS, "synchronous_commit": "on" if synced else "off"}
 
-    def __init__(self, server: Server, prefix: str, synced: bool = False) -> None:
+
+class WritingConnection(ABC, Generic[W]):
+    """Opened when a transaction begins, and again when it was lost. Writers of all processes that share a prefix take
+    turns; how, and what a server must be, is for whoever is derived from this to say."""
+
+    def __init__(self, server: Server, prefix: str, settings: Mapping[str, str]) -> None:
         self._server = server
-        self._settings = {**_SETTINGS, "synchronous_commit": "on" if synced else "off"}
+        self._settings = settings
         self._prefix = prefix
         self._connection: Connection | None = None
-        self._key = 0
         self._altered = False
         """Whether the last transaction was a migration: what was prepared before it may not fit the tables."""
         self._beginning = False
         self._closed = False
 
-    async def begin(self, model: Model, *, migrating: bool = False) -> PostgresWriter:
+    async def begin(self, model: Model, *, migrating: bool = False) -> W:
         """Open the write transaction. Raises `StorageUnavailable` when another process keeps its own open."""
         if self._closed:
             raise StorageUnavailable(f"the database {self._server.address} is closed")
-        if self._beginning or (self._connection is not None and _open(self._connection)):
+        if self.is_open():
             raise Internal(f"a write transaction on {self._server.address} is open already")
         self._beginning = True
         try:
@@ -64,15 +71,17 @@ class WritingConnection:
         finally:
             self._beginning = False
 
-    async def _begun(self, model: Model, migrating: bool) -> PostgresWriter:
+    def is_open(self) -> bool:
+        """Whether a transaction is open, or about to be."""
+        return self._beginning or (self._connection is not None and _open(self._connection))
+
+    async def _prepared(self, migrating: bool) -> Connection:
+        """The connection, which knows the tables as they are now."""
         connection = await self.connect()
         if migrating or self._altered:
             await connection.reload_schema_state()
         self._altered = migrating
-        text = self._text(_MIGRATION_LOCK_SECONDS if migrating else _LOCK_SECONDS)
-        writer = PostgresWriter(self._server, connection, model, text, None if migrating else _STATEMENT_SECONDS)
-        await writer.begin()
-        return writer
+        return connection
 
     async def connect(self) -> Connection:
         """The connection, open. Raises `StorageUnavailable` with a sentence that says what to do."""
@@ -80,7 +89,11 @@ class WritingConnection:
         if connection is None or connection.is_closed():
             connection = await self._server.connect(self._settings)
             self._connection = connection
-            await self._introduce(connection)
+            try:
+                await self._introduce(connection)
+            except StorageUnavailable:
+                connection.terminate()
+                raise
         return connection
 
     async def abandon(self) -> None:
@@ -97,21 +110,43 @@ class WritingConnection:
             except FAILURES:
                 self._connection.terminate()
 
+    def _check(self, encoding: str, schema: Cell) -> None:
+        if encoding != "UTF8":
+            raise StorageUnavailable(
+                f"{self._server.address} is encoded in {encoding!r}, which cannot hold every text: create it with"
+                " ENCODING 'UTF8'"
+            )
+        if schema is None:
+            raise StorageUnavailable(f"{self._server.address}: no schema of its search_path exists; create one")
+
+    @abstractmethod
+    async def _begun(self, model: Model, migrating: bool) -> W:
+        """The transaction, open."""
+
+    @abstractmethod
+    async def _introduce(self, connection: Connection) -> None:
+        """Ask the server who it is. Raises `StorageUnavailable` when it cannot be used."""
+
+
+class PostgresWriting(WritingConnection["PostgresWriter"]):
+    """Writers take turns by a lock that each holds until its transaction is over."""
+
+    _key = 0
+
+    async def _begun(self, model: Model, migrating: bool) -> PostgresWriter:
+        connection = await self._prepared(migrating)
+        text = self._text(MIGRATION_LOCK_SECONDS if migrating else LOCK_SECONDS)
+        writer = PostgresWriter(self._server, connection, model, text, None if migrating else STATEMENT_SECONDS)
+        await writer.begin()
+        return writer
+
     async def _introduce(self, connection: Connection) -> None:
         try:
             ((key, encoding, schema),) = await connection.fetch(_INTRODUCTION, self._prefix)
         except FAILURES as error:
             raise_meaning(error, self._server.address, closed=connection.is_closed())
         self._key = int(str(key))
-        if encoding != "UTF8":
-            connection.terminate()
-            raise StorageUnavailable(
-                f"{self._server.address} is encoded in {encoding!r}, which cannot hold every text: create it with"
-                " ENCODING 'UTF8'"
-            )
-        if schema is None:
-            connection.terminate()
-            raise StorageUnavailable(f"{self._server.address}: no schema of its search_path exists; create one")
+        self._check(str(encoding), schema)
 
     def _text(self, seconds: int) -> str:
         return f"BEGIN; SET LOCAL lock_timeout = '{seconds}s'; SELECT pg_advisory_xact_lock({self._key})"
@@ -144,7 +179,7 @@ class PostgresWriter:
         try:
             return await self._connection.fetch(text, *arguments, timeout=self._patience)
         except FAILURES as error:
-            self._raise(error)
+            self._raise(error, text)
 
     async def run(self, text: str, arguments: Sequence[Cell] = ()) -> int:
         """Run a statement; the number of rows it touched."""
@@ -187,9 +222,9 @@ class PostgresWriter:
         try:
             return await self._connection.execute(text, *arguments, timeout=self._patience)
         except FAILURES as error:
-            self._raise(error)
+            self._raise(error, text)
 
-    def _raise(self, error: BaseException) -> NoReturn:
+    def _raise(self, error: BaseException, text: str) -> NoReturn:
         closed = self._connection.is_closed()
         raise_meaning(error, self._server.address, closed=closed, model=self._model)
 
