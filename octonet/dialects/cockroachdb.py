@@ -57,7 +57,7 @@ _JOURNALLING: Final = Journalling(
     GRAMMAR,
     Listings(f"{LISTINGS.columns} AND c.relname <> '{TURNS}'", LISTINGS.indexes),
     Spelling(
-        lambda table, index: f"DROP INDEX IF EXISTS {index}",
+        lambda table, index, made: f"DROP INDEX IF EXISTS {index}",
         rename_index="ALTER INDEX IF EXISTS {index} RENAME TO {to}",
     ),
     failures=(asyncpg.PostgresError,),

@@ -16,7 +16,7 @@ from octonet.kernel.filter import EVERYTHING, Filter, Options, Order
 from octonet.kernel.ids import EntityId, JsonValue, Row
 from octonet.kernel.schema import EntitySchema, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Page, Source, Stored, Strategy
-from tests import cockroachdb, mariadb, postgres
+from tests import cockroachdb, mariadb, mysql, postgres
 
 _PERSON: Final = {
     "name": "Person",
@@ -94,12 +94,14 @@ _URIS: Final[dict[str, Callable[[Path], str]]] = {
     "sqlite": lambda folder: f"sqlite:///{folder}/data/octonet.db",
     "cockroachdb": lambda folder: cockroachdb.server().uri(folder),
     "mariadb": lambda folder: mariadb.server().uri(folder),
+    "mysql": lambda folder: mysql.server().uri(folder),
     "postgres": lambda folder: postgres.server().uri(folder),
 }
 """For each dialect that can be opened in tests, where."""
 _MISSING: Final[dict[str, Callable[[], str]]] = {
     "cockroachdb": cockroachdb.missing,
     "mariadb": mariadb.missing,
+    "mysql": mysql.missing,
     "postgres": postgres.missing,
 }
 """For each dialect that needs a server, why there is none."""

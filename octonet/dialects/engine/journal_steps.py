@@ -20,9 +20,9 @@ class Spelling(msgspec.Struct, frozen=True):
     """How a database writes definitions, beyond what its grammar says. Names stand quoted in them, as in the grammar's
     own: ``{table}``, ``{column}``, ``{index}``, ``{to}``; any other word in braces stands for any text."""
 
-    drop_index: Callable[[str, str], str]
-    """The statement that removes an index, given by its table and its name, with all that came with it; it may not be
-    there."""
+    drop_index: Callable[[str, str, str], str]
+    """The statement that removes an index, given by its table, its name and the statement that made it, with all that
+    came with it; it may not be there."""
     index_apart: str = ""
     """Another way than CREATE INDEX by which the grammar makes an index of a table."""
     rename_index: str = ""
@@ -144,14 +144,14 @@ class Steps:
         return Step(text, self._grammar.allow_null.format(**found))
 
     def _indexed(self, text: str, _: int, found: _Found) -> Step:
-        return Step(text, self._spelling.drop_index(found["table"], found["index"]))
+        return Step(text, self._spelling.drop_index(found["table"], found["index"], text))
 
     def _dropped_index(self, _: str, number: int, found: _Found) -> Step:
         index = found["index"]
         made = self._indexes.get(index[1:-1].replace(self._quote * 2, self._quote))
         if made is None:
             raise Internal(f"nobody knows how the index {index} was made")
-        return Step(self._spelling.drop_index(found.get("table", ""), index), made)
+        return Step(self._spelling.drop_index(found.get("table", ""), index, made), made)
 
 
 def names_in(grammar: Grammar) -> str:

@@ -19,6 +19,10 @@ _LINES: Final = 5000
 _LETTERS: Final = 1_000_000
 """Of one packet: a server takes 16 MiB by default."""
 _GOODBYE_SECONDS: Final = 2.0
+_MOST_ARGUMENTS: Final = 65_535
+"""Of one statement."""
+_WIDTHS: Final = (256, 32, 4)
+_VALUES: Final = re.compile(r"^INSERT INTO .* VALUES (\((?:\?(?:, )?)+\))$", re.DOTALL)
 _MARK: Final = re.compile(r"`(?:[^`]|``)*`|'(?:[^']|'')*'|(\?)")
 
 
@@ -51,8 +55,9 @@ class Connection:
     """What is used of the driver's connection. One that was given up in the middle of a statement is closed: nobody
     knows what it would answer next."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, *, joins_rows: bool = False) -> None:
         self.driver = driver
+        self._joins_rows = joins_rows
         self._prepared: OrderedDict[str, _Prepared] = OrderedDict()
         self._closed = False
         self.server_version = driver.get_server_info()
@@ -117,6 +122,10 @@ class Connection:
         """All lines in one packet, which takes a column of one type, and none of nothing but nulls."""
         if len(lines) == 1:
             return (await self._executed(text, lines[0])).affected_rows
+        if self._joins_rows:
+            return sum(
+                [(await self._executed(joined, cells)).affected_rows for joined, cells in rows_joined(text, lines)]
+            )
         columns = [_of_one_type(column) for column in zip(*lines, strict=True)]
         empty = {number for number, column in enumerate(columns) if all(cell is None for cell in column)}
         kept = [column for number, column in enumerate(columns) if number not in empty]
@@ -130,6 +139,21 @@ class Connection:
         except (ValueError, asyncmy.NotSupportedError):
             # Told before anything was sent.
             return sum([(await self._executed(text, line)).affected_rows for line in lines])
+
+
+def rows_joined(text: str, lines: Sequence[Sequence[Cell]]) -> Iterator[tuple[str, Sequence[Cell]]]:
+    """An INSERT of one row as statements of several, of few different lengths, so that each is prepared once; any other
+    statement as often as there are lines."""
+    found = _VALUES.search(text)
+    widths = (*_WIDTHS, 1) if found else (1,)
+    start = 0
+    while start < len(lines):
+        room = max(1, _MOST_ARGUMENTS // len(lines[start]))
+        width = next(each for each in widths if each == 1 or (start + each <= len(lines) and each <= room))
+        cells = [cell for line in lines[start : start + width] for cell in line]
+        joined = f"{text}{f', {found[1]}' * (width - 1)}" if found else text
+        yield joined, cells
+        start += width
 
 
 def _of_one_type(column: Sequence[Cell]) -> Sequence[Cell]:

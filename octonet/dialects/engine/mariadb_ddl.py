@@ -18,8 +18,8 @@ from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 from sqlalchemy.schema import CreateIndex
 
 PARTIAL: Final = "mariadb_where"
-_TABLE: Final = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin ROW_FORMAT=DYNAMIC"
-"""Collated by code point, and blanks at the end of a text are part of it."""
+COLLATION: Final = "utf8mb4_nopad_bin"
+"""By code point, and blanks at the end of a text are part of it."""
 _BEGINNING: Final = "_b"
 """What the name of the index over the beginnings ends with."""
 LONGEST_NAME: Final = 64 - len(_BEGINNING)
@@ -36,18 +36,28 @@ _DROP_INDEX: Final = (
 sa.Index.argument_for("mariadb", "where", None)
 
 
-def drop_index(table: str, index: str) -> str:
-    """Removes an index, given by its quoted name, with all that came with it."""
-    return _DROP_INDEX.format(table=table, index=index, beginning=f"{index[:-1]}{_BEGINNING}`")
+def drop_index(table: str, index: str, made: str) -> str:
+    """Removes an index, given by its quoted name, with all that came with it, whatever `made` it."""
+    return _DROP_INDEX.format(table=table, index=index, beginning=beginning_of(index))
 
 
-class _Definitions(MySQLDDLCompiler):
+def beginning_of(index: str) -> str:
+    """The index over the beginnings that stands beside an index; both names are quoted."""
+    return f"{index[:-1]}{_BEGINNING}`"
+
+
+class Definitions(MySQLDDLCompiler):
+    """Of a dialect that has a `collation`."""
+
     def post_create_table(self, table: sa.Table) -> str:
-        return f" {_TABLE}"
+        """What stands behind a table's columns."""
+        collation: str = getattr(self.dialect, "collation", COLLATION)
+        return f" ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation} ROW_FORMAT=DYNAMIC"
 
     def visit_create_index(
         self, create: CreateIndex, include_schema: bool = False, include_table_schema: bool = True, **kw: Any
     ) -> str:
+        """An index, with the column that it needs."""
         index = create.element
         assert index.table is not None
         name, table = self.preparer.quote(index.name or ""), self.preparer.format_table(index.table)
@@ -66,7 +76,7 @@ class _Definitions(MySQLDDLCompiler):
         return (
             f"ALTER TABLE {table} ADD COLUMN {name} {'BINARY(32)' if digest else 'TINYINT'} AS ({value}) VIRTUAL"
             f" INVISIBLE, ADD UNIQUE INDEX {name} ({', '.join([*others, name])}){self._types(index)},"
-            f" ADD INDEX {name[:-1]}{_BEGINNING}` ({self._terms(index, texts)})"
+            f" ADD INDEX {beginning_of(name)} ({self._terms(index, texts)})"
         )
 
     def _terms(self, index: sa.Index, texts: Sequence[sa.Column[Any]]) -> str:
@@ -99,4 +109,5 @@ def _is_text(column: sa.Column[Any]) -> bool:
 class Compiler(MariaDBDialect):
     """SQLAlchemy's MariaDB with indexes of our own."""
 
-    ddl_compiler = _Definitions
+    ddl_compiler = Definitions
+    collation = COLLATION

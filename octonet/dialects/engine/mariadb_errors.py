@@ -32,7 +32,8 @@ _AWAY: Final = frozenset(
 _RIGHTS: Final = frozenset({1044, 1142, 1143, 1227, 1370})
 _NOT_MADE: Final = frozenset({1054, 1146, 1932})
 _TOO_LARGE: Final = frozenset({1038, 1390, 1436, PACKET})
-_PATTERN: Final = 1139
+_PATTERN: Final = frozenset({1139, *range(3685, 3700)})
+"""One number of MariaDB, those of the expressions of MySQL."""
 
 _KEY: Final = re.compile(r"for key '(.+)'$", re.DOTALL)
 _COLUMN: Final = re.compile(r"(?:Column|Field|for column) '(.+?)'")
@@ -61,7 +62,7 @@ def raise_meaning(
         raise StorageUnavailable(f"the user of {address} may not do that ({text}): GRANT it the right") from error
     if code in _NOT_MADE:
         raise StorageUnavailable(f"the tables of {address} are not made yet: {text}") from error
-    if code == _PATTERN:
+    if code in _PATTERN:
         raise Invalid(f"the pattern cannot be run by this database: {text}", code="UNSUPPORTED_PATTERN") from error
     raise error
 
@@ -85,7 +86,8 @@ def _violation(code: int, text: str, model: Model, statement: str) -> OctonetErr
     found = _TABLE.match(statement)
     table = found[1].replace("``", "`") if found else ""
     if code == _TAKEN and (key := _KEY.search(text)):
-        return faults.taken(model, table, faults.columns_of(model, table, key[1]))
+        # MySQL names the table, too.
+        return faults.taken(model, table, faults.columns_of(model, table, key[1].removeprefix(f"{table}.")))
     if code in _MISSING and (column := _COLUMN.search(text)):
         return faults.missing(model, table, [column[1]])
     if code in _TOO_LONG and (column := _COLUMN.search(text)):

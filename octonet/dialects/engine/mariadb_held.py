@@ -11,14 +11,13 @@ from octonet.dialects.engine.faults import Lost
 from octonet.dialects.engine.grammar import Cell, Cells
 from octonet.dialects.engine.mariadb_connection import Connection
 from octonet.dialects.engine.mariadb_errors import FAILURES, raise_meaning
+from octonet.dialects.engine.mariadb_product import SNAPSHOT
 from octonet.dialects.engine.mariadb_server import Server
 from octonet.dialects.engine.reading import Work
 
 T = TypeVar("T")
 
 _TIDY_SECONDS: Final = 5.0
-_SNAPSHOT: Final = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
-_ONLY_READS: Final = "SET SESSION TRANSACTION READ ONLY"
 
 
 class Held:
@@ -26,11 +25,7 @@ class Held:
 
     def __init__(self, server: Server, timeout: float) -> None:
         self._server = server
-        # Nought would mean for ever; an idle transaction is ended by whole seconds.
-        self._settings = (
-            _ONLY_READS,
-            f"SET max_statement_time = {max(0.001, timeout):.6f}, idle_transaction_timeout = {int(timeout) + 1}",
-        )
+        self._settings = server.product.reading(timeout)
         self._connection: Connection | None = None
         self._pinned = False
         """Whether a snapshot is open: another connection would not see it."""
@@ -52,7 +47,7 @@ class Held:
 
     async def within_snapshot(self, work: Work[T]) -> T:
         """Do the work in a transaction that only reads; when it fails, the transaction is left to `tidy`."""
-        await self._command(_SNAPSHOT)
+        await self._command(SNAPSHOT)
         self._pinned = True
         try:
             result = await work(self)
@@ -126,5 +121,4 @@ class MariadbSnapshot:
 
 async def open_snapshot(server: Server) -> MariadbSnapshot:
     """Connect, and look."""
-    settings = (_ONLY_READS, "SET max_statement_time = 0, idle_transaction_timeout = 0", _SNAPSHOT)
-    return MariadbSnapshot(server, await server.connect(settings))
+    return MariadbSnapshot(server, await server.connect(server.product.looking))

@@ -15,34 +15,24 @@ import msgspec
 
 from octonet.dialects.engine.mariadb_connection import Connection, Driver
 from octonet.dialects.engine.mariadb_errors import FAILURES, code_of
+from octonet.dialects.engine.mariadb_product import MARIADB, Product
 from octonet.kernel.errors import Invalid, StorageUnavailable
 
 _log = logging.getLogger("octonet.sql")
 
-_SCHEME: Final = "mariadb"
 _PORT: Final = 3306
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
 _CONNECT_SECONDS: Final = 5
 _FOUND_ROWS: Final = 2
 """The protocol's flag by which an update tells of the rows it found, changed or not."""
-_OLDEST: Final = (10, 6)
-"""A definition is carried out as a whole, or not at all, from here on."""
-_COMMON: Final = (
-    # Backslashes are only text; what does not fit is refused, never cut.
-    "SET NAMES utf8mb4 COLLATE utf8mb4_nopad_bin, time_zone = '+00:00',"
-    " sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
-    # Texts are ordered by so many bytes of theirs; a few such keys must find room.
-    " max_sort_length = 65536, sort_buffer_size = 8388608, big_tables = 0, group_concat_max_len = 1048576,"
-    " sql_auto_is_null = 0, sql_select_limit = DEFAULT, tx_isolation = 'REPEATABLE-READ'"
-)
 _PARAMETERS: Final = ("ssl", "ssl_ca", "ssl_cert", "ssl_key")
-_WRITE: Final = "mariadb://user:password@host:3306/database"
 
 
 class Address(msgspec.Struct, frozen=True):
     """Where a database is, and who asks for it."""
 
+    product: Product
     host: str
     port: int
     user: str
@@ -53,14 +43,15 @@ class Address(msgspec.Struct, frozen=True):
     @property
     def shown(self) -> str:
         """Without the password."""
-        return f"{_SCHEME}://{self.user}@{self.host}:{self.port}/{self.database}"
+        return f"{self.product.scheme}://{self.user}@{self.host}:{self.port}/{self.database}"
 
 
 class Server:
     """Connects, and while the server is away lets nobody try more often than with growing pauses, at most a second."""
 
-    def __init__(self, uri: str, show_sql: bool) -> None:
-        self._at = _parsed(uri)
+    def __init__(self, uri: str, show_sql: bool, product: Product = MARIADB) -> None:
+        self.product = product
+        self._at = _parsed(uri, product)
         self.address = self._at.shown
         self._tls = _context(self._at.tls)
         self._show_sql = show_sql
@@ -116,14 +107,14 @@ class Server:
             password=at.password.encode(),
             database=at.database,
             charset="utf8mb4",
-            init_command=_COMMON,
+            init_command=self.product.common,
             autocommit=autocommit,
             client_flag=_FOUND_ROWS,
             program_name="octonet",
             connect_timeout=_CONNECT_SECONDS,
             ssl=self._tls,
         )
-        connection = Connection(cast("Driver", driver))
+        connection = Connection(cast("Driver", driver), joins_rows=self.product.joins_rows)
         try:
             self._check_version(connection.server_version)
             for setting in settings:
@@ -134,14 +125,14 @@ class Server:
         return connection
 
     def _check_version(self, told: str) -> None:
-        found = re.search(r"(\d+)\.(\d+)\.\d+-MariaDB", told)
-        if found is None or (int(found[1]), int(found[2])) < _OLDEST:
-            raise StorageUnavailable(
-                f"{self.address} is {told}: MariaDB {'.'.join(map(str, _OLDEST))} or later is needed"
-            )
+        product = self.product
+        found = re.search(product.version, told)
+        if found is None or tuple(map(int, found.groups())) < product.oldest:
+            oldest = ".".join(map(str, product.oldest))
+            raise StorageUnavailable(f"{self.address} is {told}: {product.name} {oldest} or later is needed")
 
 
-def _parsed(uri: str) -> Address:
+def _parsed(uri: str, product: Product) -> Address:
     shown = re.sub(r"(//[^:@/]*):.*@", r"\1@", uri.partition("?")[0])
     try:
         parts = urlsplit(uri)
@@ -150,17 +141,17 @@ def _parsed(uri: str) -> Address:
     except ValueError as problem:
         raise Invalid(f"{shown!r} cannot be read: {problem}") from problem
     database = unquote(parts.path.strip("/"))
-    if parts.scheme not in (_SCHEME, f"{_SCHEME}+asyncmy") or not parts.hostname:
-        raise Invalid(f"{shown!r} is no address of MariaDB: write {_WRITE}")
+    if parts.scheme not in (product.scheme, f"{product.scheme}+asyncmy") or not parts.hostname:
+        raise Invalid(f"{shown!r} is no address of {product.name}: write {product.address}")
     if not database or "/" in database:
-        raise Invalid(f"{shown!r} names no database: write {_WRITE}")
+        raise Invalid(f"{shown!r} names no database: write {product.address}")
     unknown = sorted(set(options) - {"ssl", "ssl_ca", "ssl_cert", "ssl_key"})
     if unknown:
         raise Invalid(
             f"{shown!r}: {unknown[0]!r} is no parameter of its address; there are ssl, ssl_ca, ssl_cert, ssl_key"
         )
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return Address(parts.hostname, port, user, password, database, options)
+    return Address(product, parts.hostname, port, user, password, database, options)
 
 
 def _context(options: dict[str, str]) -> ssl.SSLContext | None:
@@ -191,5 +182,5 @@ def _reason(error: BaseException, at: Address) -> str:
     if isinstance(error, TimeoutError):
         return f"{at.shown} did not answer within {_CONNECT_SECONDS} seconds: check host, port and firewall"
     if code == 2003 or isinstance(error, OSError):
-        return f"nobody answers at {at.shown} ({text}): is MariaDB running there, and does it listen?"
+        return f"nobody answers at {at.shown} ({text}): is {at.product.name} running there, and does it listen?"
     return f"{at.shown} let nobody in: {text}"

@@ -12,6 +12,7 @@ from octonet.dialects.engine.faults import Lost
 from octonet.dialects.engine.grammar import Cell, Cells
 from octonet.dialects.engine.mariadb_connection import Connection
 from octonet.dialects.engine.mariadb_errors import DEADLOCK, FAILURES, code_of, raise_meaning
+from octonet.dialects.engine.mariadb_product import LOCK_SECONDS, MIGRATION_LOCK_SECONDS
 from octonet.dialects.engine.mariadb_server import Server
 from octonet.dialects.engine.tables import Model
 from octonet.kernel.errors import Internal, StorageUnavailable
@@ -19,19 +20,8 @@ from octonet.kernel.errors import Internal, StorageUnavailable
 T = TypeVar("T")
 _log = logging.getLogger("octonet.sql")
 
-_LOCK_SECONDS: Final = 5
-"""How long to wait for another process that is writing."""
-_MIGRATION_LOCK_SECONDS: Final = 60
-_IDLE_SECONDS: Final = 10
-"""After which the server ends a transaction whose owner does nothing: a paused one must not hold up the others."""
 _STATEMENT_SECONDS: Final = 120.0
 _ROLLBACK_SECONDS: Final = 5.0
-
-_SETTINGS: Final = (
-    "SET SESSION TRANSACTION READ WRITE",
-    f"SET max_statement_time = 0, idle_transaction_timeout = {_IDLE_SECONDS},"
-    f" innodb_lock_wait_timeout = {_LOCK_SECONDS}, lock_wait_timeout = {_MIGRATION_LOCK_SECONDS}",
-)
 
 
 class WritingConnection:
@@ -76,7 +66,7 @@ class WritingConnection:
         """The connection, open. Raises `StorageUnavailable` with a sentence that says what to do."""
         connection = self._connection
         if connection is None or connection.is_closed():
-            connection = self._connection = await self._server.connect(_SETTINGS, autocommit=False)
+            connection = self._connection = await self._server.connect(self._server.product.writing, autocommit=False)
             ((database,),) = await connection.rows("SELECT DATABASE()", ())
             digest = hashlib.sha256(f"{database!s}/{self._prefix}".encode()).hexdigest()
             self._lock = f"octonet/{digest[:40]}"
@@ -100,7 +90,7 @@ class MariadbWriter:
     def __init__(self, server: Server, model: Model, *, migrating: bool = False) -> None:
         self._server = server
         self._model = model
-        self._lock_seconds = _MIGRATION_LOCK_SECONDS if migrating else _LOCK_SECONDS
+        self._lock_seconds = MIGRATION_LOCK_SECONDS if migrating else LOCK_SECONDS
         self._patience = None if migrating else _STATEMENT_SECONDS
         self._connection: Connection | None = None
         self._lock = ""
