@@ -35,7 +35,7 @@ async def introspected(uri: str, dialect: str = "", only: Sequence[str] = ()) ->
         raise Invalid(f"{uri.partition(':')[0]!r} tells no kind of database: name it with --dialect, one of {known}")
     found = dialects.find(name)
     if not isinstance(found, Reflects):
-        raise Invalid(f"the catalog of {name} cannot be read: it knows nothing of what its documents hold")
+        raise Invalid(f"the catalog of {name} cannot be read: Octonet does not know how")
     tables = await found.reflect(uri)
     if any(table.name == _BOOKS for table in tables) and not only:
         told = await _told_by_itself(name, uri)

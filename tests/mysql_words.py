@@ -16,6 +16,7 @@ _LARGEST: Final = 0xFFFFFF
 _TURNED: Final[tuple[tuple[str, str], ...]] = (
     (r"utf8mb4_0900_bin", "utf8mb4_nopad_bin"),
     (r"transaction_isolation(?= =)", "tx_isolation"),
+    (r"@@transaction_isolation", "@@tx_isolation"),
     (r"@@server_uuid", "CONCAT_WS('-', @@hostname, @@port, @@datadir)"),
     (r"REGEXP_LIKE\((`(?:[^`]|``)+`(?:\.`(?:[^`]|``)+`)?), \?, 'c'\)", r"(\1 REGEXP ?)"),
 )

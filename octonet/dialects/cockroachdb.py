@@ -22,8 +22,10 @@ from octonet.dialects.engine.postgres_grammar import LISTINGS
 from octonet.dialects.engine.postgres_held import Held
 from octonet.dialects.engine.postgres_server import Product, Server
 from octonet.dialects.engine.postgres_snapshot import open_snapshot
+from octonet.dialects.engine.reflection import reflected
 from octonet.dialects.engine.snapshot import SnapshotReader
 from octonet.dialects.engine.tables import Model
+from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
@@ -96,6 +98,11 @@ class CockroachDialect:
         follow (``?sslmode=verify-full&sslrootcert=…``)."""
         model = build(schemas, GRAMMAR, options.table_prefix)
         return await CockroachDatabase(Server(uri, options.show_sql, _PRODUCT), model, options).opened()
+
+    async def reflect(self, uri: str) -> list[ReflectedTable]:
+        """Implements `octonet.kernel.reflected.Reflects`: CockroachDB has PostgreSQL's catalog, too."""
+        server = Server(uri, show_sql=False, product=_PRODUCT)
+        return await reflected("postgresql+asyncpg", lambda: server.connect({}))
 
 
 DIALECT: Final[Dialect] = CockroachDialect()

@@ -17,6 +17,8 @@ from octonet.dialects.engine.mariadb_errors import already_so
 from octonet.dialects.engine.mariadb_server import Server
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.mysql_product import MYSQL
+from octonet.dialects.engine.reflection import reflected
+from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
@@ -56,6 +58,10 @@ class MysqlDialect:
         server = Server(uri, options.show_sql, MYSQL)
         model = build(schemas, GRAMMAR, options.table_prefix)
         return await MariadbDatabase(server, _JOURNALLING, _IDENTITY, model, options).opened()
+
+    async def reflect(self, uri: str) -> list[ReflectedTable]:
+        """Implements `octonet.kernel.reflected.Reflects`."""
+        return await reflected("mysql+asyncmy", Server(uri, False, MYSQL).driver)
 
 
 DIALECT: Final[Dialect] = MysqlDialect()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from octonet.kernel.schema_parse import parse
-from tests import mariadb, postgres
+from tests import cockroachdb, mariadb, mysql, postgres
 from tests.acceptance.rebuilding import SHOP, now
 from tests.running import FLIGHTS, ROOT, Server
 
@@ -57,6 +57,22 @@ def _postgres(folder: Path) -> str:
     return uri
 
 
+def _cockroachdb(folder: Path) -> str:
+    if reason := cockroachdb.missing():
+        pytest.skip(reason)
+    uri = cockroachdb.server().uri(folder)
+    cockroachdb.server().sql(_sql('"', "TIMESTAMPTZ", "BYTEA"), uri.rpartition("/")[2])
+    return uri
+
+
+def _mysql(folder: Path) -> str:
+    if reason := mysql.missing():
+        pytest.skip(reason)
+    uri = mysql.server().uri(folder)
+    mysql.server().sql(_sql("`", "DATETIME(6)", "LONGBLOB"), uri.rpartition("/")[2])
+    return uri
+
+
 def _mariadb(folder: Path) -> str:
     if reason := mariadb.missing():
         pytest.skip(reason)
@@ -80,7 +96,7 @@ def _schema(*arguments: str) -> tuple[dict[str, Any], str]:
     return {entity["name"]: entity for entity in json.loads(done.stdout)}, done.stderr
 
 
-@pytest.mark.parametrize("make", [_sqlite, _postgres, _mariadb])
+@pytest.mark.parametrize("make", [_sqlite, _postgres, _cockroachdb, _mariadb, _mysql])
 def test_tables_keys_links_and_indexes_become_a_schema(make: Callable[[Path], str], tmp_path: Path) -> None:
     found, notes = _schema(make(tmp_path))
     assert set(found) == {"Customer", "Address", "Category", "StockLevel", "Code"}

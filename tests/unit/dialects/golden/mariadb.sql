@@ -230,7 +230,7 @@ WHERE `Order`.`select` = ? ORDER BY `Order`.`group` ASC, `Order`.`id` ASC
 SELECT anon_1.`name`, anon_1.`n`, anon_1.`total`, anon_1.`mean`, anon_1.`points`, anon_1.`any`
 FROM (SELECT anon_2.`name` AS `name`, anon_2.`n` AS `n`, anon_2.`total` AS `total`, anon_2.`mean` AS `mean`, anon_2.`points` AS `points`, anon_2.`any` AS `any`
 FROM (SELECT anon_3.`name` AS `name`, anon_3.`n` AS `n`, anon_3.`total` AS `total`, anon_3.`mean` AS `mean`, anon_3.`points` AS `points`, anon_3.`any` AS `any`
-FROM (SELECT anon_4.`name` AS `name`, count(*) + 0e0 AS `n`, coalesce(sum(anon_4.`age`), 0e0) AS `total`, avg(anon_4.`age`) AS `mean`, count(*) * (? + 0e0) AS `points`, max(anon_4.`active`) AS `any`
+FROM (SELECT anon_4.`name` AS `name`, count(*) + 0e0 AS `n`, coalesce(sum(anon_4.`age`), 0e0) AS `total`, avg(anon_4.`age`) AS `mean`, (count(*) + 0e0) * (? + 0e0) AS `points`, max(anon_4.`active`) AS `any`
 FROM (SELECT anon_5.`id` AS `id`, anon_5.`name` AS `name`, anon_5.`bio` AS `bio`, anon_5.`age` AS `age`, anon_5.`active` AS `active`, anon_5.`born` AS `born`, anon_5.`settings` AS `settings`, anon_5.`labels` AS `labels`, anon_5.`bossId` AS `bossId`, anon_5.`createdAt` AS `createdAt`, anon_5.`updatedAt` AS `updatedAt`
 FROM (SELECT `people`.`id` AS `id`, `people`.`name` AS `name`, `people`.`bio` AS `bio`, `people`.`age` AS `age`, `people`.`active` AS `active`, `people`.`born` AS `born`, `people`.`settings` AS `settings`, `people`.`labels` AS `labels`, `people`.`bossId` AS `bossId`, `people`.`createdAt` AS `createdAt`, `people`.`updatedAt` AS `updatedAt`
 FROM `people`) AS anon_5
