@@ -182,8 +182,10 @@ class CockroachWriter(PostgresWriter):
 
     async def rollback(self) -> None:
         """Roll back; nothing happens when the transaction is already over. A server that does not answer is left."""
-        await super().rollback()
-        self._give_up()
+        try:
+            await super().rollback()
+        finally:
+            self._give_up()
 
     def _give_up(self) -> None:
         if self._turn is not None:

@@ -125,19 +125,21 @@ class MigratingWriter:
             await self._end()
         except OctonetError as problem:
             _log.warning("what the migration gave up is dropped by the next one: %s", problem)
-        await self._plain.rollback()
+        finally:
+            await self._plain.rollback()
 
     async def rollback(self) -> None:
         """Roll back, definitions included; nothing happens when the transaction is already over. What cannot be
         undone now is undone by whoever migrates next."""
-        if self._steps is not None and self._plain.is_open():
-            self._steps = None
-            try:
+        try:
+            if self._steps is not None and self._plain.is_open():
+                self._steps = None
                 await self._plain.reset()
                 await self._end()
-            except OctonetError as problem:
-                _log.warning("the migration is undone by the next one: %s", problem)
-        await self._plain.rollback()
+        except OctonetError as problem:
+            _log.warning("the migration is undone by the next one: %s", problem)
+        finally:
+            await self._plain.rollback()
 
     async def restart(self) -> None:
         """Undo everything, and begin anew. Raises as a begin does."""

@@ -1,21 +1,23 @@
-"""MariaDB commits at every definition; a migration is whole all the same, wherever it is refused or broken off."""
+"""MariaDB, MySQL and CockroachDB commit at every definition; a migration is whole all the same, wherever it is refused
+or broken off."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any, Final
 
+import asyncpg
 import pytest
 
 from octonet import dialects
-from octonet.dialects.engine.grammar import Cell
 from octonet.dialects.engine.mariadb_connection import Connection
 from octonet.kernel.errors import ConstraintViolation, OctonetError
 from octonet.kernel.filter import Compare, Comparison
 from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import Checkpoint, Database, DatabaseOptions, Strategy
-from tests import mariadb
+from tests import cockroachdb, mariadb, mysql
 from tests.conformance.alteration_cases import follow, item, put, refused, rows
 from tests.conformance.dialect_cases import found, of_values, stored, uri_of, write
 
@@ -47,6 +49,26 @@ MARK = Checkpoint(3, 4, b"d", "s")
 _ALTERED = ("ALTER", "CREATE", "DROP", "INSERT", "DELETE", "UPDATE", "COMMIT", "ROLLBACK")
 
 
+_STRIDES: Final = {"mariadb": 1, "mysql": 4, "cockroachdb": 4}
+"""How many statements lie between two that a migration is broken off at: all of them matter, and some are one code."""
+_LISTED: Final = """
+SELECT table_name, format('%s %s %s %s', column_name, data_type, is_nullable, column_default)
+FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'octonet_turns'
+UNION ALL SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'octonet_turns'
+"""
+
+
+@pytest.fixture(params=_STRIDES, autouse=True)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Each dialect whose migrations are noted: the one that all of a test is about."""
+    uri_of(request.param, tmp_path)
+    monkeypatch.setitem(_CHOSEN, "dialect", request.param)
+    return str(request.param)
+
+
+_CHOSEN: Final = {"dialect": ""}
+
+
 class Broken(Exception):
     """The process ends here."""
 
@@ -57,26 +79,31 @@ class Fate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, *, done: bool) -> None:
         self.count = 0
-        run = Connection.run
+        on, name = (asyncpg.Connection, "execute") if _CHOSEN["dialect"] == "cockroachdb" else (Connection, "run")
+        run: Callable[..., Awaitable[object]] = getattr(on, name)
 
-        async def counted(connection: Connection, text: str, arguments: Sequence[Cell]) -> int:
+        async def counted(connection: Any, text: str, *arguments: object, **more: object) -> object:
             if not text.startswith(_ALTERED):
-                return await run(connection, text, arguments)
+                return await run(connection, text, *arguments, **more)
             self.count += 1
             if self.count == at and not done:
                 connection.terminate()
                 raise Broken
-            touched = await run(connection, text, arguments)
+            touched = await run(connection, text, *arguments, **more)
             if self.count == at:
                 connection.terminate()
                 raise Broken
             return touched
 
-        monkeypatch.setattr(Connection, "run", counted)
+        monkeypatch.setattr(on, name, counted)
 
 
 async def opened(folder: Path, schemas: Schemas) -> Database:
-    return await dialects.find("mariadb").open(uri_of("mariadb", folder), schemas, DatabaseOptions())
+    return await dialects.find(_CHOSEN["dialect"]).open(place(folder), schemas, DatabaseOptions())
+
+
+def place(folder: Path) -> str:
+    return uri_of(_CHOSEN["dialect"], folder)
 
 
 async def migrated(folder: Path, schemas: Schemas, *, drop: bool = False) -> Database:
@@ -87,9 +114,16 @@ async def migrated(folder: Path, schemas: Schemas, *, drop: bool = False) -> Dat
 
 def written(folder: Path) -> dict[str, str]:
     """Every table as the server would make it, its columns and indexes in any order."""
-    name = uri_of("mariadb", folder).rpartition("/")[2]
-    tables = mariadb.server().sql("SHOW TABLES", name).split()
-    told = mariadb.server().sql(";".join(f"SHOW CREATE TABLE `{table}`" for table in tables), name)
+    name = place(folder).rpartition("/")[2]
+    if _CHOSEN["dialect"] == "cockroachdb":
+        found: dict[str, str] = {}
+        for line in sorted(cockroachdb.server().sql(_LISTED, name).splitlines()):
+            table, _, text = line.partition("|")
+            found[table] = f"{found.get(table, '')}{text}\n"
+        return found
+    server = mariadb.server() if _CHOSEN["dialect"] == "mariadb" else mysql.server()
+    tables = server.sql("SHOW TABLES", name).split()
+    told = server.sql(";".join(f"SHOW CREATE TABLE `{table}`" for table in tables), name) if tables else ""
     lines = [sorted(text.replace(",\\n", "\\n").split("\\n")) for text in told.splitlines()]
     return dict(zip(tables, map("\n".join, lines), strict=True))
 
@@ -189,7 +223,7 @@ async def test_an_untouched_migration_does_what_it_is_asked(filled: Path, monkey
 
 @pytest.mark.parametrize("done", [False, True])
 async def test_a_migration_broken_off_anywhere_is_finished_or_undone_by_the_next_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, done: bool
 ) -> None:
     at, ended = 1, False
     while not ended:
@@ -203,12 +237,12 @@ async def test_a_migration_broken_off_anywhere_is_finished_or_undone_by_the_next
         database = await opened(folder, BEFORE)
         committed = await database.checkpoint() == MARK
         await database.close()
-        if (at % 2 == 0) is done and not committed:
+        if (at // _STRIDES[kind] % 2 == 0) is done and not committed:
             await as_before(folder)
             assert written(folder) == before
         await as_after(folder)
         assert "octonet_undo" not in written(folder)
-        at += 1
+        at += _STRIDES[kind]
     assert at > 40
 
 
@@ -226,8 +260,8 @@ async def test_a_first_migration_broken_off_leaves_an_empty_database(
 
 
 async def test_a_prefix_may_hold_signs_that_mean_something_to_databases(tmp_path: Path) -> None:
-    options = DatabaseOptions(table_prefix="o'th`er\\_%?")
-    database = await dialects.find("mariadb").open(uri_of("mariadb", tmp_path), BEFORE, options)
+    options = DatabaseOptions(table_prefix="o'th`e\"r\\_%?")
+    database = await dialects.find(_CHOSEN["dialect"]).open(place(tmp_path), BEFORE, options)
     await follow(database, BEFORE)
     await put(database, BEFORE, "a", name="one", size=1, old="x", tags=["t"])
     await put(database, BEFORE, "b", name="two", size=2.5, old="y")
