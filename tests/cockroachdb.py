@@ -4,7 +4,6 @@ that refuses what CockroachDB has not. No CockroachDB was ever asked."""
 from __future__ import annotations
 
 import atexit
-import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -54,10 +53,9 @@ class CockroachStandIn(PostgresServer):
             self._posing.add(name)
         return uri.replace("postgresql://", "cockroachdb://", 1)
 
-
-def database(folder: Path) -> str:
-    """How the database of this folder is called."""
-    return f"t{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    def log(self) -> str:
+        """What it refused, and why."""
+        return (self._directory / "log").read_text(errors="replace")
 
 
 @cache

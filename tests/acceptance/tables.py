@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from tests import mariadb, postgres
+from tests import cockroachdb, mariadb, mysql, postgres
 
-_OF_THE_SERVER = ("octonet_inbox", "octonet_schema")
+_OF_THE_SERVER = ("octonet_inbox", "octonet_schema", "octonet_turns")
 
 Row = dict[str, Any]
 
@@ -46,9 +46,10 @@ class SqliteTables:
 
 
 class PostgresTables:
-    """A PostgreSQL database, through psql."""
+    """A database of a PostgreSQL, or of one that stands in for CockroachDB, through psql."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, server: postgres.PostgresServer, name: str) -> None:
+        self._server = server
         self._name = name
 
     def names(self) -> list[str]:
@@ -69,13 +70,14 @@ class PostgresTables:
         return [{name: _plain(kinds[name], value) for name, value in json.loads(line).items()} for line in lines]
 
     def _lines(self, text: str) -> list[str]:
-        return postgres.server().sql(text, self._name).splitlines()
+        return self._server.sql(text, self._name).splitlines()
 
 
 class MariadbTables:
-    """A MariaDB database, through its client."""
+    """A database of a MariaDB, or of one that stands in for MySQL, through its client."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, server: mariadb.MariadbServer, name: str) -> None:
+        self._server = server
         self._name = name
 
     def names(self) -> list[str]:
@@ -98,7 +100,7 @@ class MariadbTables:
         return sorted(found, key=lambda row: [str(value) for value in row.values()][:2])
 
     def _lines(self, text: str) -> list[str]:
-        return mariadb.server().sql(text, self._name).splitlines()
+        return self._server.sql(text, self._name).splitlines()
 
 
 def _plain(kind: str, value: Any) -> Any:
@@ -114,8 +116,11 @@ def opened(place: Path | str) -> Iterator[Tables]:
     """The tables of a SQLite file, or of a database of the tests' own servers."""
     if isinstance(place, str):
         parts = urlsplit(place)
-        kind = MariadbTables if parts.scheme == "mariadb" else PostgresTables
-        yield kind(parts.path.strip("/"))
+        name = parts.path.strip("/")
+        if parts.scheme in ("mariadb", "mysql"):
+            yield MariadbTables((mariadb if parts.scheme == "mariadb" else mysql).server(), name)
+        else:
+            yield PostgresTables((cockroachdb if parts.scheme == "cockroachdb" else postgres).server(), name)
         return
     with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True)) as connection:
         yield SqliteTables(connection)

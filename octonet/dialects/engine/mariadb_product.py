@@ -45,14 +45,14 @@ class Product(msgspec.Struct, frozen=True):
         return f"{self.scheme}://user:password@host:3306/database"
 
 
-def common(collation: str, isolation: str) -> str:
-    """Backslashes are only text; what does not fit is refused, never cut. `isolation` is the name of the variable."""
+def common(collation: str, *more: str) -> str:
+    """Backslashes are only text; what does not fit is refused, never cut. `more` is what only one of them is asked."""
     return (
         f"SET NAMES utf8mb4 COLLATE {collation}, time_zone = '+00:00',"
         " sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
         # Texts are ordered by so many bytes of theirs; a few such keys must find room.
-        " max_sort_length = 65536, sort_buffer_size = 8388608, big_tables = 0, group_concat_max_len = 1048576,"
-        f" sql_auto_is_null = 0, sql_select_limit = DEFAULT, {isolation} = 'REPEATABLE-READ'"
+        " max_sort_length = 65536, sort_buffer_size = 8388608, group_concat_max_len = 1048576,"
+        f" sql_auto_is_null = 0, sql_select_limit = DEFAULT, {', '.join(more)}"
     )
 
 
@@ -62,7 +62,7 @@ MARIADB: Final = Product(
     r"(\d+)\.(\d+)\.\d+-MariaDB",
     # A definition is carried out as a whole, or not at all, from here on.
     (10, 6),
-    common(COLLATION, "tx_isolation"),
+    common(COLLATION, "big_tables = 0", "tx_isolation = 'REPEATABLE-READ'"),
     # Nought would mean for ever; an idle transaction is ended by whole seconds.
     lambda timeout: (
         READS,

@@ -107,7 +107,6 @@ class Server:
             password=at.password.encode(),
             database=at.database,
             charset="utf8mb4",
-            init_command=self.product.common,
             autocommit=autocommit,
             client_flag=_FOUND_ROWS,
             program_name="octonet",
@@ -117,7 +116,7 @@ class Server:
         connection = Connection(cast("Driver", driver), joins_rows=self.product.joins_rows)
         try:
             self._check_version(connection.server_version)
-            for setting in settings:
+            for setting in (self.product.common, *settings):
                 await connection.run(setting, ())
         except BaseException:
             connection.terminate()

@@ -24,7 +24,7 @@ MYSQL: Final = Product(
     r"^(?!.*MariaDB)(\d+)\.(\d+)\.(\d+)",
     # Columns that no `SELECT *` sees are there from here on; whole definitions, from 8.0.
     (8, 0, 23),
-    common(COLLATION, "transaction_isolation"),
+    common(COLLATION, "transaction_isolation = 'REPEATABLE-READ'"),
     lambda timeout: (READS, f"SET max_execution_time = {max(1, math.ceil(timeout * 1000))}"),
     (READS, "SET max_execution_time = 0", SNAPSHOT),
     # A connection that does nothing is ended, with its transaction or without: it is opened again when it is needed.
