@@ -18,7 +18,7 @@ _TURNED: Final[tuple[tuple[str, str], ...]] = (
     (r"transaction_isolation(?= =)", "tx_isolation"),
     (r"@@transaction_isolation", "@@tx_isolation"),
     (r"@@server_uuid", "CONCAT_WS('-', @@hostname, @@port, @@datadir)"),
-    (r"REGEXP_LIKE\((`(?:[^`]|``)+`(?:\.`(?:[^`]|``)+`)?), \?, 'c'\)", r"(\1 REGEXP ?)"),
+    (r"REGEXP_LIKE\(((?:`(?:[^`]|``)+`|[\w.])+), \?, 'c'\)", r"(\1 REGEXP ?)"),
 )
 _DEADLINE: Final = re.compile(r"max_execution_time = (\d+)")
 _UNKNOWN: Final = re.compile(

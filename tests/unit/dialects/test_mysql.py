@@ -287,4 +287,5 @@ def test_the_interpreter_refuses_what_mysql_does_not_know(text: str) -> None:
 def test_the_interpreter_turns_words_and_leaves_names_and_texts_alone() -> None:
     assert turned("SET max_execution_time = 1500") == "SET max_statement_time = 1.5"
     assert turned("SELECT 1 WHERE REGEXP_LIKE(`t`.`a`, ?, 'c')") == "SELECT 1 WHERE (`t`.`a` REGEXP ?)"
+    assert turned("REGEXP_LIKE(anon_1.`a(b`, ?, 'c')") == "(anon_1.`a(b` REGEXP ?)"
     assert turned("SELECT `returning`, 'INDEX IF EXISTS'") == "SELECT `returning`, 'INDEX IF EXISTS'"
