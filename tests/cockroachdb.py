@@ -53,6 +53,13 @@ class CockroachStandIn(PostgresServer):
             self._posing.add(name)
         return uri.replace("postgresql://", "cockroachdb://", 1)
 
+    def let_in(self, user: str, password: str) -> None:
+        """Make a user who is let in by a password only."""
+        rules = self._data / "pg_hba.conf"
+        rules.write_text(f"host all {user} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+        self.sql(f"CREATE ROLE {user} LOGIN SUPERUSER PASSWORD '{password}'")
+        self.sql("SELECT pg_reload_conf()")
+
     def log(self) -> str:
         """What it refused, and why."""
         return (self._directory / "log").read_text(errors="replace")

@@ -188,6 +188,16 @@ async def test_errors_at_open_say_what_to_do(tmp_path: Path) -> None:
         assert "secret" not in refused.value.message
 
 
+async def test_a_wrong_password_is_told_as_such(tmp_path: Path) -> None:
+    good = uri_of("cockroachdb", tmp_path)
+    cockroachdb.server().let_in("somebody", "the right one")
+    with pytest.raises(StorageUnavailable) as refused:
+        await opened_at(good.replace("postgres@", "somebody:secret@"))
+    assert "refused the user or the password" in refused.value.message
+    assert "secret" not in refused.value.message
+    await (await opened_at(good.replace("postgres@", "somebody:the%20right%20one@"))).close()
+
+
 async def test_a_server_that_goes_away_in_the_middle_leaves_nothing_and_is_found_again(
     tmp_path: Path, database: Database
 ) -> None:
