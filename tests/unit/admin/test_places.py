@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from octonet.admin.places import Places, place
+from octonet.admin.places import Places, address, place
 from octonet.kernel.errors import ValidationError
 
 
@@ -15,12 +15,21 @@ from octonet.kernel.errors import ValidationError
     [
         ("postgres", "postgresql://me:pw@db.example/shop", "postgresql://you@DB.example:5432/shop/"),
         ("mariadb", "mariadb://me:pw@db.example/shop", "mariadb+asyncmy://you@db.example:3306/shop"),
+        ("mysql", "mysql://me:pw@db.example/shop", "mysql+asyncmy://you@db.example:3306/shop"),
+        ("cockroachdb", "cockroachdb://me@db.example/shop", "cockroachdb+asyncpg://you@db.example:26257/shop"),
         ("postgres", "postgresql+asyncpg://db.example/shop?ssl=1", "postgresql://db.example/shop"),
         ("sqlite", "sqlite:////data/a/../shop.db", "sqlite:/data/shop.db"),
     ],
 )
 def test_two_spellings_are_one_place(dialect: str, one: str, other: str) -> None:
     assert place(dialect, one) == place(dialect, other)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "port"), [("cockroachdb", 26257), ("mariadb", 3306), ("mysql", 3306), ("postgres", 5432)]
+)
+def test_a_port_that_is_not_named_is_where_such_servers_listen(dialect: str, port: int) -> None:
+    assert address(dialect, f"{dialect}://db.example/shop") == address(dialect, f"{dialect}://db.example:{port}/shop")
 
 
 def test_another_database_is_another_place() -> None:
