@@ -31,6 +31,8 @@ _SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "64MB",
     "logging_collector": "off",
+    # In its own directory: /dev/shm may be small, and hold what others left.
+    "dynamic_shared_memory_type": "mmap",
 }
 
 
