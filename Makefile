@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench docs lock cluster chaos clean
+.PHONY: help run test conformance check bench docs lock cluster chaos clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,10 @@ run: $(READY) ## serve the flights example at every door: embedded nats-server a
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest
+
+conformance: $(READY) ## run each operation on each database, at each door, and write down how many cases each passed
+	$(BIN)/python -m pytest tests/conformance --tally docs/conformance.json
+	$(BIN)/python -m docs.generate
 
 check: $(READY) ## lint, types, floors
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@ fails when it is stale."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import transports
@@ -41,13 +42,23 @@ def readme_page() -> str:
     before, begin, rest = (_HERE.parent / "README.md").read_text().partition(_BEGIN)
     _, end, after = rest.partition(_END)
     assert end, "README.md has lost the marks around its table of databases"
-    lines = ["", "| Database | Tier | Proved by | Driver | Address |", "|---|---|---|---|---|"]
+    tally = json.loads((_HERE / "conformance.json").read_text())
+    lines = ["", "| Database | Tier | Proved by | Conformance | Driver | Address |", "|---|---|---|---|---|---|"]
     for name in dialects.known():
         told = dialects.evidence(name)
         extra = f"`{told.driver}`, `octonet[{told.extra}]`" if told.extra else "always there"
-        cells = (f"{told.title} {told.versions} (`{name}`)", told.tier, told.proof, extra, f"`{told.uri}`")
+        title, cases = f"{told.title} {told.versions} (`{name}`)", _cases(tally.get(name))
+        cells = (title, told.tier, told.proof, cases, extra, f"`{told.uri}`")
         lines.append(f"| {' | '.join(cells)} |")
     return before + begin + "\n".join([*lines, ""]) + end + after
+
+
+def _cases(counted: dict[str, int] | None) -> str:
+    """What `pytest tests/conformance --tally docs/conformance.json` counted of a dialect."""
+    if counted is None:
+        return "not run"
+    others = [f"{counted[outcome]} {outcome}" for outcome in ("failed", "skipped") if counted[outcome]]
+    return ", ".join([f"{counted['passed']} passed", *others])
 
 
 PAGES = {"settings.md": settings_page, "../README.md": readme_page}
