@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from jetstream.server import EmbeddedServer, stop_stale
-from tests import mariadb, postgres
+from tests import cockroachdb, mariadb, mysql, postgres
 from tests.acceptance.checker import Told, violations
 from tests.acceptance.writers import Writer
 from tests.running import Process, Server
@@ -25,7 +25,7 @@ _ROUNDS = os.environ.get("OCTONET_KILL_ROUNDS")
 ROUNDS = int(_ROUNDS or "50")
 SERVER_ROUNDS = int(_ROUNDS or "8")
 WRITERS = 8
-_DATABASES = {"postgres": postgres, "mariadb": mariadb}
+_DATABASES = {"postgres": postgres, "mariadb": mariadb, "cockroachdb": cockroachdb, "mysql": mysql}
 CHECK_EVERY = 10
 
 

@@ -99,21 +99,7 @@ class Server:
             _log.info("%s", text)
 
     async def _connect(self, settings: Sequence[str], autocommit: bool) -> Connection:
-        at = self._at
-        driver = await asyncmy.connect(
-            host=at.host,
-            port=at.port,
-            user=at.user,
-            password=at.password.encode(),
-            database=at.database,
-            charset="utf8mb4",
-            autocommit=autocommit,
-            client_flag=_FOUND_ROWS,
-            program_name="octonet",
-            connect_timeout=_CONNECT_SECONDS,
-            ssl=self._tls,
-        )
-        connection = Connection(cast("Driver", driver), joins_rows=self.product.joins_rows)
+        connection = Connection(await self._driver(autocommit), joins_rows=self.product.joins_rows)
         try:
             self._check_version(connection.server_version)
             for setting in (self.product.common, *settings):
@@ -122,6 +108,27 @@ class Server:
             connection.terminate()
             raise
         return connection
+
+    async def _driver(self, autocommit: bool) -> Driver:
+        at = self._at
+        try:
+            driver = await asyncmy.connect(
+                host=at.host,
+                port=at.port,
+                user=at.user,
+                password=at.password.encode(),
+                database=at.database,
+                charset="utf8mb4",
+                autocommit=autocommit,
+                client_flag=_FOUND_ROWS,
+                program_name="octonet",
+                connect_timeout=_CONNECT_SECONDS,
+                ssl=self._tls,
+            )
+        except RuntimeError as problem:
+            # What it says of a connection that was ended at once, as by what stands before a server that is away.
+            raise ConnectionResetError("the connection was ended at once") from problem
+        return cast("Driver", driver)
 
     def _check_version(self, told: str) -> None:
         product = self.product

@@ -333,6 +333,19 @@ async def test_errors_at_open_say_what_to_do(tmp_path: Path) -> None:
         assert "secret" not in refused.value.message
 
 
+async def test_whoever_ends_every_connection_at_once_is_told_as_away() -> None:
+    async def end(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    listener = await asyncio.start_server(end, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    for _ in range(50):
+        with pytest.raises(StorageUnavailable):
+            await opened_at(f"mariadb://u:secret@127.0.0.1:{port}/d")
+    listener.close()
+    await listener.wait_closed()
+
+
 async def test_tables_that_were_not_made_are_told_as_unavailable(tmp_path: Path) -> None:
     database = await opened_at(uri_of("mariadb", tmp_path))
     with pytest.raises(StorageUnavailable, match="not made yet"):
