@@ -21,7 +21,7 @@ _OURS: Final = frozenset({"nats", "keys", "audit", "snapshots", "lock", "octonet
 _BESIDE: Final = ("-wal", "-shm", "-journal")
 """How SQLite calls the files that it keeps beside a database."""
 _RESOLVED_WITHIN: Final = 5.0
-_PORTS: Final = {"cockroachdb": 26257, "mariadb": 3306, "mysql": 3306, "postgres": 5432}
+_PORTS: Final = {"cockroachdb": 26257, "hsqldb": 9001, "mariadb": 3306, "mysql": 3306, "postgres": 5432}
 """Where servers listen whose address names no port."""
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
-from tests import mariadb, postgres
+from tests import hsqldb, mariadb, postgres
 from tests.acceptance.checker import Told
 from tests.acceptance.folded import Fold, facts
 from tests.acceptance.writers import Writer
@@ -24,7 +24,7 @@ from tests.running import ROOT, Server
 
 SHOP = Path(__file__).parent / "shop.json"
 PROGRAM = ("-m", "octonet")
-SERVERS = {"postgres": postgres, "mariadb": mariadb}
+SERVERS = {"postgres": postgres, "mariadb": mariadb, "hsqldb": hsqldb}
 ENTITIES = {"Customer": "customers", "Order": "orders", "Tag": "tags", "Note": "notes"}
 
 
@@ -132,6 +132,7 @@ class Site:
             name = self._environment["SGBD_URI"].rpartition("/")[2]
             emptied = {
                 "postgres": "DROP SCHEMA public CASCADE; CREATE SCHEMA public",
+                "hsqldb": "DROP SCHEMA PUBLIC CASCADE",
                 "mariadb": f"DROP DATABASE `{name}`; CREATE DATABASE `{name}`",
             }
             SERVERS[self._dialect].server().sql(emptied[self._dialect], name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from tests import cockroachdb, mariadb, mysql, postgres
+from tests import cockroachdb, hsqldb, mariadb, mysql, postgres
 
 _OF_THE_SERVER = ("octonet_inbox", "octonet_schema", "octonet_turns")
 
@@ -103,6 +103,35 @@ class MariadbTables:
         return self._server.sql(text, self._name).splitlines()
 
 
+class HsqldbTables:
+    """An HSQLDB database, through its driver."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def names(self) -> list[str]:
+        return [str(name) for (name,) in self._rows(_HSQLDB_TABLES)]
+
+    def rows(self, table: str) -> list[Row]:
+        names = [str(name) for (name,) in self._rows(_HSQLDB_COLUMNS.format(table=table))]
+        columns = ", ".join(f'"{name}"' for name in names)
+        found = self._rows(f'SELECT {columns} FROM "{table}" ORDER BY 1, 2')
+        return [dict(zip(names, (_plain("double", cell) for cell in line), strict=True)) for line in found]
+
+    def _rows(self, text: str) -> list[Any]:
+        return list(hsqldb.server().rows(text, self._name))
+
+
+_HSQLDB_TABLES = (
+    "SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'PUBLIC' AND TABLE_TYPE = 'BASE TABLE'"
+    " ORDER BY TABLE_NAME"
+)
+_HSQLDB_COLUMNS = (
+    "SELECT COLUMN_NAME FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'PUBLIC' AND TABLE_NAME = '{table}'"
+    " AND IS_GENERATED <> 'ALWAYS' ORDER BY ORDINAL_POSITION"
+)
+
+
 def _plain(kind: str, value: Any) -> Any:
     if (kind == "bytea" or kind.endswith("blob")) and value is not None:
         return bytes.fromhex(value.removeprefix("\\x"))
@@ -117,7 +146,9 @@ def opened(place: Path | str) -> Iterator[Tables]:
     if isinstance(place, str):
         parts = urlsplit(place)
         name = parts.path.strip("/")
-        if parts.scheme in ("mariadb", "mysql"):
+        if parts.scheme == "hsqldb":
+            yield HsqldbTables(name)
+        elif parts.scheme in ("mariadb", "mysql"):
             yield MariadbTables((mariadb if parts.scheme == "mariadb" else mysql).server(), name)
         else:
             yield PostgresTables((cockroachdb if parts.scheme == "cockroachdb" else postgres).server(), name)

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from jetstream.server import EmbeddedServer, stop_stale
-from tests import cockroachdb, mariadb, mysql, postgres
+from tests import cockroachdb, hsqldb, mariadb, mysql, postgres
 from tests.acceptance.checker import Told, violations
 from tests.acceptance.writers import Writer
 from tests.running import Process, Server
@@ -25,7 +25,13 @@ _ROUNDS = os.environ.get("OCTONET_KILL_ROUNDS")
 ROUNDS = int(_ROUNDS or "50")
 SERVER_ROUNDS = int(_ROUNDS or "8")
 WRITERS = 8
-_DATABASES = {"postgres": postgres, "mariadb": mariadb, "cockroachdb": cockroachdb, "mysql": mysql}
+_DATABASES = {
+    "postgres": postgres,
+    "mariadb": mariadb,
+    "hsqldb": hsqldb,
+    "cockroachdb": cockroachdb,
+    "mysql": mysql,
+}
 CHECK_EVERY = 10
 
 
@@ -133,7 +139,7 @@ async def _caught_up(server: Server) -> None:
         assert response.status == 201, await response.text()
 
 
-async def _restarted(database: postgres.PostgresServer | mariadb.MariadbServer) -> None:
+async def _restarted(database: postgres.PostgresServer | mariadb.MariadbServer | hsqldb.HsqldbServer) -> None:
     await asyncio.sleep(1.5)
     with database.away():
         await asyncio.sleep(0.5)

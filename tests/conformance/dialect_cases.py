@@ -16,7 +16,7 @@ from octonet.kernel.filter import EVERYTHING, Filter, Options, Order
 from octonet.kernel.ids import EntityId, JsonValue, Row
 from octonet.kernel.schema import EntitySchema, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Page, Source, Stored, Strategy
-from tests import cockroachdb, mariadb, mysql, postgres
+from tests import cockroachdb, hsqldb, mariadb, mysql, postgres
 
 _PERSON: Final = {
     "name": "Person",
@@ -93,6 +93,7 @@ AT: Final = "2024-05-06T07:08:09.010Z"
 _URIS: Final[dict[str, Callable[[Path], str]]] = {
     "sqlite": lambda folder: f"sqlite:///{folder}/data/octonet.db",
     "cockroachdb": lambda folder: cockroachdb.server().uri(folder),
+    "hsqldb": lambda folder: hsqldb.server().uri(folder),
     "mariadb": lambda folder: mariadb.server().uri(folder),
     "mysql": lambda folder: mysql.server().uri(folder),
     "postgres": lambda folder: postgres.server().uri(folder),
@@ -100,6 +101,7 @@ _URIS: Final[dict[str, Callable[[Path], str]]] = {
 """For each dialect that can be opened in tests, where."""
 _MISSING: Final[dict[str, Callable[[], str]]] = {
     "cockroachdb": cockroachdb.missing,
+    "hsqldb": hsqldb.missing,
     "mariadb": mariadb.missing,
     "mysql": mysql.missing,
     "postgres": postgres.missing,

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from octonet.dialects.engine import postgres_patterns
+from octonet.dialects.engine.expressions import any_case
 from octonet.dialects.engine.glob import LONGEST
-from octonet.dialects.engine.postgres_patterns import LIKE, REGEX, any_case
+from octonet.dialects.engine.postgres_patterns import LIKE, REGEX
 from octonet.kernel.errors import Invalid
 from octonet.kernel.filter import Literal, Wild, Wildcard
 

@@ -78,6 +78,7 @@ class Grammar(msgspec.Struct, frozen=True):
     allow_null: str = "ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL"
     """May also name the column's `{type}`, as may `refuse_null`."""
     refuse_null: str = "ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"
+    rename_column: str = "ALTER TABLE {table} RENAME COLUMN {column} TO {to}"
     drop_index: str = "DROP INDEX {index}"
     """May also name the `{table}`."""
     rebuilds: bool = False

@@ -27,7 +27,6 @@ class Spelling(msgspec.Struct, frozen=True):
     """Another way than CREATE INDEX by which the grammar makes an index of a table."""
     rename_index: str = ""
     """Where no two tables may have indexes of one name: a table that is put aside must not keep its own from others."""
-    rename_column: str = "ALTER TABLE {table} RENAME COLUMN {column} TO {to}"
     drop_column: str = "ALTER TABLE {table} DROP COLUMN IF EXISTS {column}"
     drop_table: str = "DROP TABLE IF EXISTS {table}"
 
@@ -52,7 +51,7 @@ class Steps:
         self._grammar = grammar
         self._spelling = spelling
         self._prefix = prefix
-        self._indexes = indexes
+        self._indexes = dict(indexes)
         """The SQL of indexes that stand, by name: what dropping them is undone by."""
         self._quote = grammar.compiler.identifier_preparer.initial_quote
         self._name = names_in(grammar)
@@ -74,7 +73,7 @@ class Steps:
         yield "CREATE TABLE {table} ({rest}", self._created
         yield "DROP TABLE {table}", self._dropped
         yield "ALTER TABLE {table} RENAME TO {to}", self._renamed
-        yield self._spelling.rename_column, self._renamed_column
+        yield self._grammar.rename_column, self._renamed_column
         if self._spelling.index_apart:
             yield self._spelling.index_apart, self._indexed
         yield self._grammar.add_column.format(table="{table}", column="{column} {rest}"), self._added
@@ -135,7 +134,7 @@ class Steps:
         )
 
     def _rename_column(self, table: str, column: str, to: str) -> str:
-        return self._spelling.rename_column.format(table=table, column=column, to=to)
+        return self._grammar.rename_column.format(table=table, column=column, to=to)
 
     def _allowed_null(self, text: str, _: int, found: _Found) -> Step:
         return Step(text, self._grammar.refuse_null.format(**found))
@@ -148,7 +147,7 @@ class Steps:
 
     def _dropped_index(self, _: str, number: int, found: _Found) -> Step:
         index = found["index"]
-        made = self._indexes.get(index[1:-1].replace(self._quote * 2, self._quote))
+        made = self._indexes.pop(index[1:-1].replace(self._quote * 2, self._quote), None)
         if made is None:
             raise Internal(f"nobody knows how the index {index} was made")
         return Step(self._spelling.drop_index(found.get("table", ""), index, made), made)

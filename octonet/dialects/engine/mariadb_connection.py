@@ -12,6 +12,7 @@ import asyncmy
 
 from octonet.dialects.engine.grammar import Cell, Cells
 from octonet.dialects.engine.mariadb_errors import FAILURES
+from octonet.dialects.engine.packets import packets
 
 _STATEMENTS: Final = 128
 """Prepared statements that one connection keeps; a server has 16382 for all by default."""
@@ -80,7 +81,7 @@ class Connection:
     async def many(self, text: str, lines: Sequence[Sequence[Cell]]) -> int:
         """Run a statement for each line of arguments; the number of rows touched in all. Where one fails, those before
         it may have been carried out."""
-        return sum([await self._bulk(text, chunk) for chunk in _chunks(lines)])
+        return sum([await self._bulk(text, chunk) for chunk in packets(lines, _LINES, _LETTERS)])
 
     def is_closed(self) -> bool:
         """Whether it has ended, by whomever."""
@@ -167,14 +168,3 @@ def _without(text: str, places: set[int]) -> str:
     """The statement with a null in the place of these parameters."""
     numbers = iter(range(text.count("?")))
     return _MARK.sub(lambda mark: "NULL" if mark[1] and next(numbers) in places else mark[0], text)
-
-
-def _chunks(lines: Sequence[Sequence[Cell]]) -> Iterator[Sequence[Sequence[Cell]]]:
-    start = letters = 0
-    for number, line in enumerate(lines):
-        if number > start and (letters > _LETTERS or number - start >= _LINES):
-            yield lines[start:number]
-            start, letters = number, 0
-        letters += sum(len(cell) for cell in line if isinstance(cell, str | bytes))
-    if lines:
-        yield lines[start:]

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from octonet.dialects.engine.glob import LONGEST, cases
+from octonet.dialects.engine.expressions import anchored
+from octonet.dialects.engine.glob import LONGEST
 from octonet.kernel.errors import Invalid
 from octonet.kernel.filter import Literal, Wild, Wildcard
 
@@ -22,7 +23,7 @@ def pattern(parts: Sequence[Literal | Wild], ignore_case: bool) -> tuple[str, st
 
     To ignore case means to compare lower cases, letter by letter: every letter of the expression lists its cases.
     """
-    text = _expression(parts) if ignore_case else "".join(_like(part) for part in parts)
+    text = anchored(parts) if ignore_case else "".join(_like(part) for part in parts)
     if len(text.encode()) > LONGEST:
         raise Invalid("the pattern is too long for this database", code="UNSUPPORTED_PATTERN")
     return REGEX if ignore_case else LIKE, text
@@ -32,26 +33,3 @@ def _like(part: Literal | Wild) -> str:
     if isinstance(part, Literal):
         return part.text.translate(_LIKE_ESCAPES)
     return "%" if part.kind is Wildcard.MANY else "_"
-
-
-def _expression(parts: Sequence[Literal | Wild]) -> str:
-    """What stands between two gaps of any length is found where it comes first, and never looked for again: a text
-    is read once, however many gaps there are."""
-    runs: list[str] = [""]
-    for part in parts:
-        if isinstance(part, Wild) and part.kind is Wildcard.MANY:
-            runs.append("")
-        else:
-            runs[-1] += "." if isinstance(part, Wild) else "".join(_any_case(letter) for letter in part.text.lower())
-    first, *between = runs
-    if not between:
-        return rf"(?s)\A{first}\z"
-    last = between.pop()
-    return rf"(?s)\A{first}{''.join(f'(?>.*?{run})' for run in between if run)}.*{last}\z"
-
-
-def _any_case(letter: str) -> str:
-    others = cases(letter)
-    if others:
-        return f"[{letter}{others}]"
-    return letter if letter.isalnum() or not letter.isascii() else f"\\{letter}"

@@ -8,12 +8,10 @@ from typing import Final
 import msgspec
 
 from octonet.dialects.engine.mariadb_ddl import COLLATION
+from octonet.dialects.engine.sessions import LOCK_SECONDS, MIGRATION_LOCK_SECONDS
 
 IDLE_SECONDS: Final = 10
 """After which the server ends a transaction whose owner does nothing: a paused one must not hold up the others."""
-LOCK_SECONDS: Final = 5
-"""How long to wait for another process that is writing."""
-MIGRATION_LOCK_SECONDS: Final = 60
 
 READS: Final = "SET SESSION TRANSACTION READ ONLY"
 WRITES: Final = "SET SESSION TRANSACTION READ WRITE"

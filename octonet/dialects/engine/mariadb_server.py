@@ -7,22 +7,22 @@ import logging
 import re
 import ssl
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final, NoReturn, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncmy
 import msgspec
 
+from octonet.dialects.engine.knocking import Knocking
 from octonet.dialects.engine.mariadb_connection import Connection, Driver
-from octonet.dialects.engine.mariadb_errors import FAILURES, code_of
+from octonet.dialects.engine.mariadb_errors import DEADLOCK, FAILURES, code_of, raise_meaning
 from octonet.dialects.engine.mariadb_product import MARIADB, Product
+from octonet.dialects.engine.tables import Model
 from octonet.kernel.errors import Invalid, StorageUnavailable
 
 _log = logging.getLogger("octonet.sql")
 
 _PORT: Final = 3306
-_FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 1.0
 _CONNECT_SECONDS: Final = 5
 _FOUND_ROWS: Final = 2
 """The protocol's flag by which an update tells of the rows it found, changed or not."""
@@ -47,7 +47,10 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Server:
-    """Connects, and while the server is away lets nobody try more often than with growing pauses, at most a second."""
+    """Connects, and while the server is away lets nobody try more often than with growing pauses, at most a second.
+    Implements `octonet.dialects.engine.sessions.Host`."""
+
+    failures: tuple[type[Exception], ...] = FAILURES
 
     def __init__(self, uri: str, show_sql: bool, product: Product = MARIADB) -> None:
         self.product = product
@@ -55,25 +58,18 @@ class Server:
         self.address = self._at.shown
         self._tls = _context(self._at.tls)
         self._show_sql = show_sql
-        self._pause = 0.0
-        self._shut_until = 0.0
-        self._reason = ""
+        self._knocking = Knocking()
 
     async def connect(self, settings: Sequence[str], *, autocommit: bool = True) -> Connection:
         """A new connection, for which these statements are run. Raises `StorageUnavailable` with a sentence that
         says what to do."""
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._shut_until:
-            raise StorageUnavailable(self._reason)
+        self._knocking.check()
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 connection = await self._connect(settings, autocommit)
         except FAILURES as error:
-            self._pause = min(max(_FIRST_PAUSE, self._pause * 2), _LONGEST_PAUSE)
-            self._shut_until = loop.time() + self._pause
-            self._reason = _reason(error, self._at)
-            raise StorageUnavailable(self._reason) from error
-        self._pause = self._shut_until = 0.0
+            raise self._knocking.refused(_reason(error, self._at)) from error
+        self._knocking.opened()
         return connection
 
     async def driver(self) -> Driver:
@@ -97,6 +93,16 @@ class Server:
         """Log a statement, if that is wanted."""
         if self._show_sql:
             _log.info("%s", text)
+
+    def raise_meaning(
+        self, error: BaseException, *, closed: bool, model: Model | None = None, statement: str = ""
+    ) -> NoReturn:
+        """See the protocol."""
+        raise_meaning(error, self.address, closed=closed, model=model, statement=statement)
+
+    def is_rolled_back(self, error: BaseException) -> bool:
+        """See the protocol."""
+        return code_of(error) == DEADLOCK
 
     async def _connect(self, settings: Sequence[str], autocommit: bool) -> Connection:
         connection = Connection(await self._driver(autocommit), joins_rows=self.product.joins_rows)

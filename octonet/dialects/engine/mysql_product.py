@@ -8,8 +8,6 @@ from typing import Final
 
 from octonet.dialects.engine.mariadb_product import (
     IDLE_SECONDS,
-    LOCK_SECONDS,
-    MIGRATION_LOCK_SECONDS,
     READS,
     SNAPSHOT,
     WRITES,
@@ -17,6 +15,7 @@ from octonet.dialects.engine.mariadb_product import (
     common,
 )
 from octonet.dialects.engine.mysql_ddl import COLLATION
+from octonet.dialects.engine.sessions import LOCK_SECONDS, MIGRATION_LOCK_SECONDS
 
 MYSQL: Final = Product(
     "MySQL",

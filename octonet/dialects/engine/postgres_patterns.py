@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from octonet.dialects.engine.glob import LONGEST, cases
+from octonet.dialects.engine.expressions import any_case
+from octonet.dialects.engine.glob import LONGEST
 from octonet.kernel.errors import Invalid
 from octonet.kernel.filter import Literal, Wild, Wildcard
 
@@ -35,11 +36,3 @@ def pattern(parts: Sequence[Literal | Wild], ignore_case: bool) -> tuple[str, st
 
 def _escaped(text: str, plain: bool) -> str:
     return text.translate(_LIKE_ESCAPES) if plain else "".join(any_case(letter) for letter in text)
-
-
-def any_case(letter: str) -> str:
-    """The expression that matches a letter in each of its cases."""
-    others = cases(letter)
-    if others:
-        return f"[{letter}{others}]"
-    return letter if letter.isalnum() or not letter.isascii() else f"\\{letter}"

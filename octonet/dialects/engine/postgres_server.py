@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -13,13 +12,12 @@ import asyncpg
 import msgspec
 
 from octonet.dialects.engine.grammar import Cell, Cells
+from octonet.dialects.engine.knocking import Knocking
 from octonet.dialects.engine.postgres_errors import FAILURES, state_of
-from octonet.kernel.errors import Invalid, StorageUnavailable
+from octonet.kernel.errors import Invalid
 
 _log = logging.getLogger("octonet.sql")
 
-_FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 1.0
 _CONNECT_SECONDS: Final = 5.0
 _DRIVERS_PORT: Final = 5432
 """Which the driver takes unasked, unless its own environment says otherwise."""
@@ -93,25 +91,18 @@ class Server:
         self.product = product
         self._dsn, self.address, self._port = _parsed(uri, product)
         self._show_sql = show_sql
-        self._pause = 0.0
-        self._shut_until = 0.0
-        self._reason = ""
+        self._knocking = Knocking()
 
     async def connect(self, settings: Mapping[str, str]) -> Connection:
         """A new connection. Raises `StorageUnavailable` with a sentence that says what to do."""
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._shut_until:
-            raise StorageUnavailable(self._reason)
+        self._knocking.check()
         try:
             connection = cast("Connection", await self._connect(settings))
         except FAILURES as error:
-            self._pause = min(max(_FIRST_PAUSE, self._pause * 2), _LONGEST_PAUSE)
-            self._shut_until = loop.time() + self._pause
-            self._reason = _reason(error, self.address, self.product)
-            raise StorageUnavailable(self._reason) from error
+            raise self._knocking.refused(_reason(error, self.address, self.product)) from error
         except ValueError as error:
             raise Invalid(f"the database's address {self.address} cannot be used: {error}") from error
-        self._pause = self._shut_until = 0.0
+        self._knocking.opened()
         return connection
 
     def show(self, text: str) -> None:

@@ -58,7 +58,9 @@ class Reshape:
 
     def rename_column(self, table: str, column: str, to: str) -> str:
         """Give a column another name."""
-        return f"ALTER TABLE {self._quote(table)} RENAME COLUMN {self._quote(column)} TO {self._quote(to)}"
+        return self._grammar.rename_column.format(
+            table=self._quote(table), column=self._quote(column), to=self._quote(to)
+        )
 
     def drop(self, table: str) -> str:
         """Remove a table."""

@@ -30,7 +30,7 @@ def test_what_is_told_of_a_dialect_is_so(name: str) -> None:
     told = dialects.evidence(name)
     assert told.extra in ("", name)
     if told.extra:
-        assert any(line.startswith(told.driver) for line in _OFFERED[name])
+        assert any(line.lower().startswith(told.driver) for line in _OFFERED[name])
     assert told.uri.partition(":")[0] in (name, f"{name}ql")
     grammar = getattr(importlib.import_module(f"octonet.dialects.{_GRAMMARS.get(name, name)}"), "GRAMMAR", None)
     if isinstance(grammar, Grammar):

@@ -1,9 +1,10 @@
-"""MariaDB, MySQL and CockroachDB commit at every definition; a migration is whole all the same, wherever it is refused
-or broken off."""
+"""MariaDB, MySQL, CockroachDB and HSQLDB commit at every definition; a migration is whole all the same, wherever it is
+refused or broken off."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,13 +12,14 @@ import asyncpg
 import pytest
 
 from octonet import dialects
+from octonet.dialects.engine import hsqldb_server
 from octonet.dialects.engine.mariadb_connection import Connection
 from octonet.kernel.errors import ConstraintViolation, OctonetError
 from octonet.kernel.filter import Compare, Comparison
 from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import Checkpoint, Database, DatabaseOptions, Strategy
-from tests import cockroachdb, mariadb, mysql
+from tests import cockroachdb, hsqldb, mariadb, mysql
 from tests.conformance.alteration_cases import follow, item, put, refused, rows
 from tests.conformance.dialect_cases import found, of_values, stored, uri_of, write
 
@@ -49,7 +51,7 @@ MARK = Checkpoint(3, 4, b"d", "s")
 _ALTERED = ("ALTER", "CREATE", "DROP", "INSERT", "DELETE", "UPDATE", "COMMIT", "ROLLBACK")
 
 
-_STRIDES: Final = {"mariadb": 1, "mysql": 4, "cockroachdb": 4}
+_STRIDES: Final = {"mariadb": 1, "mysql": 4, "cockroachdb": 4, "hsqldb": 5}
 """How many statements lie between two that a migration is broken off at: all of them matter, and some are one code."""
 _LISTED: Final = """
 SELECT table_name, format('%s %s %s %s', column_name, data_type, is_nullable, column_default)
@@ -69,6 +71,13 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pa
 _CHOSEN: Final = {"dialect": ""}
 
 
+_CALLS: Final[dict[str, tuple[type, str]]] = {
+    "cockroachdb": (asyncpg.Connection, "execute"),
+    "hsqldb": (hsqldb_server.Connection, "run"),
+}
+"""By what statements are run that change something."""
+
+
 class Broken(Exception):
     """The process ends here."""
 
@@ -79,7 +88,7 @@ class Fate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, *, done: bool) -> None:
         self.count = 0
-        on, name = (asyncpg.Connection, "execute") if _CHOSEN["dialect"] == "cockroachdb" else (Connection, "run")
+        on, name = _CALLS.get(_CHOSEN["dialect"], (Connection, "run"))
         run: Callable[..., Awaitable[object]] = getattr(on, name)
 
         async def counted(connection: Any, text: str, *arguments: object, **more: object) -> object:
@@ -121,11 +130,26 @@ def written(folder: Path) -> dict[str, str]:
             table, _, text = line.partition("|")
             found[table] = f"{found.get(table, '')}{text}\n"
         return found
+    if _CHOSEN["dialect"] == "hsqldb":
+        return _written_on_hsqldb(name)
     server = mariadb.server() if _CHOSEN["dialect"] == "mariadb" else mysql.server()
     tables = server.sql("SHOW TABLES", name).split()
     told = server.sql(";".join(f"SHOW CREATE TABLE `{table}`" for table in tables), name) if tables else ""
     lines = [sorted(text.replace(",\\n", "\\n").split("\\n")) for text in told.splitlines()]
     return dict(zip(tables, map("\n".join, lines), strict=True))
+
+
+def _written_on_hsqldb(name: str) -> dict[str, str]:
+    found: dict[str, set[str]] = {}
+    for question in (
+        "SELECT TABLE_NAME, COLUMN_NAME, DTD_IDENTIFIER, IS_NULLABLE, GENERATION_EXPRESSION, COLUMN_DEFAULT"
+        " FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'PUBLIC'",
+        "SELECT TABLE_NAME, CASE WHEN INDEX_NAME LIKE 'SYS%' THEN 'key' ELSE INDEX_NAME END, NON_UNIQUE, COLUMN_NAME"
+        " FROM INFORMATION_SCHEMA.SYSTEM_INDEXINFO WHERE TABLE_SCHEM = 'PUBLIC'",
+    ):
+        for table, *rest in hsqldb.server().rows(question, name):
+            found.setdefault(str(table), set()).add(str(rest))
+    return {table: "\n".join(sorted(lines)) for table, lines in found.items()}
 
 
 async def fill(folder: Path) -> None:
@@ -177,15 +201,22 @@ async def as_after(folder: Path) -> None:
     await database.close()
 
 
-async def broken(folder: Path) -> bool:
-    """Whether the migration was broken off; true, too, where that was after its commit."""
-    database = await opened(folder, AFTER)
+@asynccontextmanager
+async def closing(database: Database) -> AsyncIterator[Database]:
+    """The same, closed in the end."""
     try:
-        await database.migrate(AFTER, Strategy.UPDATE, drop=True, mark=MARK)
-    except (Broken, OctonetError):
-        return True
+        yield database
     finally:
         await database.close()
+
+
+async def broken(folder: Path) -> bool:
+    """Whether the migration was broken off; true, too, where that was after its commit."""
+    try:
+        async with closing(await opened(folder, AFTER)) as database:
+            await database.migrate(AFTER, Strategy.UPDATE, drop=True, mark=MARK)
+    except (Broken, OctonetError):
+        return True
     return False
 
 
@@ -280,10 +311,9 @@ async def test_what_is_left_is_undone_though_the_undoing_is_broken_off_again_and
     for turn in range(1, 12):
         with monkeypatch.context() as patch:
             Fate(patch, 3, done=turn % 2 == 0)
-            database = await opened(filled, BEFORE)
             with pytest.raises((Broken, OctonetError)):
-                await database.migrate(BEFORE, Strategy.UPDATE)
-            await database.close()
+                async with closing(await opened(filled, BEFORE)) as database:
+                    await database.migrate(BEFORE, Strategy.UPDATE)
         if "octonet_undo" not in written(filled):
             break
     await as_before(filled)
