@@ -1,6 +1,9 @@
 -- What Octonet says to hsqldb. Written by tests/unit/dialects/golden_sql.py.
 
 -- # tables and indexes
+-- Collated without padding: a blank at the end of a text counts. Every text may be as long as HSQLDB allows.
+-- There is no index over some of the rows: a generated column, null for rows that do not count, stands in it.
+-- No foreign keys: the log decides what is referred to. Indexes know no NULLS FIRST.
 CREATE TABLE "octonet_checkpoint" (
 	"slot" INTEGER NOT NULL,
 	"entry" BIGINT NOT NULL,
@@ -149,12 +152,14 @@ FROM "people"
 WHERE "people"."id" = ?
 
 -- # page of everything
+-- LIMIT 0 would mean no limit there: the same number is asked to be above nought.
 SELECT "people"."id", "people"."name", "people"."bio", "people"."age", "people"."active", "people"."born", "people"."settings", "people"."labels", "people"."bossId", "people"."createdAt", "people"."updatedAt"
 FROM "people"
 WHERE CAST(? AS INTEGER) > 0 ORDER BY "people"."id" ASC
  LIMIT ?
 
 -- # page that is filtered, sorted and skipped to
+-- Nulls come first there in either direction, unless it is said where.
 SELECT "people"."id", "people"."name", "people"."bio", "people"."age", "people"."active", "people"."born", "people"."settings", "people"."labels", "people"."bossId", "people"."createdAt", "people"."updatedAt"
 FROM "people"
 WHERE "people"."age" >= ? AND CAST(? AS INTEGER) > 0 ORDER BY "people"."age" DESC NULLS LAST, "people"."name" ASC NULLS FIRST, "people"."id" ASC
@@ -197,6 +202,7 @@ WHERE "people"."name" NOT LIKE ? ESCAPE '|' AND CAST(? AS INTEGER) > 0 ORDER BY 
  LIMIT ?
 
 -- # like, whatever the case
+-- An expression of Java's, which lists the cases of each letter: LIKE counts 16-bit units, and minds the case.
 SELECT "people"."id", "people"."name", "people"."bio", "people"."age", "people"."active", "people"."born", "people"."settings", "people"."labels", "people"."bossId", "people"."createdAt", "people"."updatedAt"
 FROM "people"
 WHERE regexp_matches("people"."name", ?) AND CAST(? AS INTEGER) > 0 ORDER BY "people"."id" ASC
