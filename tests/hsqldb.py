@@ -146,8 +146,9 @@ class HsqldbServer:
         lines = [f"server.address={_HOST}", f"server.port={self.port}", f"server.maxdatabases={_DATABASES}"]
         lines += ["server.silent=true", "server.no_system_exit=false"]
         for number, name in enumerate(self._names()):
-            # A commit is on the disk before it is told.
-            lines.append(f"server.database.{number}=file:{self._directory}/{name}/db;hsqldb.write_delay=false")
+            # A commit is on the disk before it is told. The lock of one that was stopped at once would hold ten seconds.
+            place = f"file:{self._directory}/{name}/db"
+            lines.append(f"server.database.{number}={place};hsqldb.write_delay=false;hsqldb.lock_file=false")
             lines.append(f"server.dbname.{number}={name}")
         (self._directory / "server.properties").write_text("\n".join(lines))
         with (self._directory / "log").open("ab") as log:
