@@ -146,7 +146,7 @@ class HsqldbServer:
         lines = [f"server.address={_HOST}", f"server.port={self.port}", f"server.maxdatabases={_DATABASES}"]
         lines += ["server.silent=true", "server.no_system_exit=false"]
         for number, name in enumerate(self._names()):
-            # A commit is on the disk before it is told. The lock of one that was stopped at once would hold ten seconds.
+            # A commit is on the disk before it is told. The lock of one that was stopped would hold for ten seconds.
             place = f"file:{self._directory}/{name}/db"
             lines.append(f"server.database.{number}={place};hsqldb.write_delay=false;hsqldb.lock_file=false")
             lines.append(f"server.dbname.{number}={name}")
