@@ -21,7 +21,14 @@ _OURS: Final = frozenset({"nats", "keys", "audit", "snapshots", "lock", "octonet
 _BESIDE: Final = ("-wal", "-shm", "-journal")
 """How SQLite calls the files that it keeps beside a database."""
 _RESOLVED_WITHIN: Final = 5.0
-_PORTS: Final = {"cockroachdb": 26257, "hsqldb": 9001, "mariadb": 3306, "mysql": 3306, "postgres": 5432}
+_PORTS: Final = {
+    "cockroachdb": 26257,
+    "hsqldb": 9001,
+    "mariadb": 3306,
+    "mongodb": 27017,
+    "mysql": 3306,
+    "postgres": 5432,
+}
 """Where servers listen whose address names no port."""
 
 
@@ -73,6 +80,9 @@ class Places:
             raise _refused("names no server")
         if any(fnmatch.fnmatch(host, pattern.lower()) for pattern in self._hosts):
             return
+        if found.scheme.startswith("mongodb"):
+            # It is asked which other servers belong to it, and the driver goes there.
+            raise _refused(f"the server {host!r} may name others to go to; OCTONET_DATABASE_HOSTS may allow it")
         for address in await _addresses(host, port):
             if not address.is_global or address.is_multicast:
                 raise _refused(f"the server {host!r} has a private address; OCTONET_DATABASE_HOSTS may allow it")

@@ -5,29 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from typing import Final, cast
+from typing import Final
 
-import msgspec
-import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite.base import SQLiteDialect
-
-from octonet.dialects.engine import glob
 from octonet.dialects.engine.database import SqlDatabase
-from octonet.dialects.engine.grammar import Cell, Expression, Grammar
-from octonet.dialects.engine.inventory import Listings
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.pool import Pool
 from octonet.dialects.engine.snapshot import SnapshotReader
 from octonet.dialects.engine.sqlite_errors import primary_code, raise_meaning
+from octonet.dialects.engine.sqlite_grammar import GRAMMAR, LISTINGS
 from octonet.dialects.engine.sqlite_inline import InlineReads, InlineWriter
 from octonet.dialects.engine.sqlite_journal import share
 from octonet.dialects.engine.sqlite_reflection import tables_of
 from octonet.dialects.engine.sqlite_threads import open_reader, open_snapshot
 from octonet.dialects.engine.tables import Model
 from octonet.kernel.errors import Internal, Invalid, OctonetError, StorageUnavailable
-from octonet.kernel.ids import JsonValue
 from octonet.kernel.reflected import ReflectedTable
-from octonet.kernel.schema import FieldType, Schemas
+from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
 _BUSY_SECONDS: Final = 5.0
@@ -35,58 +28,6 @@ _BUSY_SECONDS: Final = 5.0
 _BUSY_PAUSE: Final = 0.02
 _CACHE_KIB: Final = 16 * 1024
 _JOURNAL_BYTES: Final = 64 * 1024 * 1024
-
-
-def _unroll(values: Expression) -> sa.Select[object]:
-    return sa.select(sa.func.json_each(values).table_valued("value").c.value)
-
-
-def _to_json(value: object) -> Cell:
-    return msgspec.json.encode(value).decode()
-
-
-def _from_json(cell: Cell) -> JsonValue:
-    return cast("JsonValue", msgspec.json.decode(str(cell)))
-
-
-GRAMMAR: Final = Grammar(
-    name="sqlite",
-    compiler=SQLiteDialect(paramstyle="qmark"),
-    types={
-        FieldType.STRING: sa.Text(),
-        FieldType.TEXT: sa.Text(),
-        # Numbers without a fraction are kept, and come back, as integers.
-        FieldType.NUMBER: sa.NUMERIC(),
-        FieldType.BOOLEAN: sa.Integer(),
-        FieldType.DATE: sa.Text(),
-        FieldType.JSON: sa.Text(),
-        FieldType.ARRAY: sa.Text(),
-    },
-    encoders={FieldType.JSON: _to_json, FieldType.ARRAY: _to_json},
-    decoders={FieldType.BOOLEAN: bool, FieldType.JSON: _from_json, FieldType.ARRAY: _from_json},
-    pattern=glob.pattern,
-    manners={
-        glob.GLOB: lambda column, text: column.bool_op("GLOB")(text),
-        glob.LIKE: lambda column, text: column.like(text, escape="\\"),
-    },
-    total=sa.func.total,
-    unroll=_unroll,
-    pack=_to_json,
-    takes_rows_out=True,
-    most_ids=10_000,
-    keyed_table_options={"sqlite_with_rowid": False},
-    partial_index_option="sqlite_where",
-    rebuilds=True,
-    longest_name=1000,
-    reserved_prefixes=("sqlite_",),
-)
-
-
-_LISTINGS: Final = Listings(
-    'SELECT t.name, c.name, c.type, c."notnull" FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c'
-    " WHERE t.type = 'table'",
-    "SELECT name FROM sqlite_master WHERE type = 'index'",
-)
 
 
 class SqliteDatabase(SqlDatabase):
@@ -97,7 +38,7 @@ class SqliteDatabase(SqlDatabase):
         self._writer, self._reader = _open_files(path)
         self._pool = Pool(lambda: open_reader(path, options.show_sql), options.pool_size, options.query_timeout)
         self._inline = InlineReads(self._reader, self._pool, path, options.show_sql)
-        super().__init__(GRAMMAR, _LISTINGS, model, self._inline, options)
+        super().__init__(GRAMMAR, LISTINGS, model, self._inline, options)
         self._beginning = False
 
     async def identity(self) -> str:

@@ -65,8 +65,13 @@ def _is_like(like: Like, held: str) -> bool:
 
 @lru_cache(maxsize=512)
 def _expression(like: Like) -> re.Pattern[str]:
-    """The pattern as a regular expression. Each run between two wildcards is found at its first place and never
-    moved again (an atomic group), so that no pattern can make the search explode."""
+    return re.compile(expression(like), re.DOTALL)
+
+
+def expression(like: Like) -> str:
+    """The pattern as a regular expression that matches a whole text, a dot being any sign. Each run between two
+    wildcards is found at its first place and never moved again (an atomic group), so that no pattern can make the
+    search explode."""
     runs: list[str] = [""]
     for part in like.parts:
         if part == _MANY:
@@ -76,6 +81,6 @@ def _expression(like: Like) -> re.Pattern[str]:
         else:
             runs[-1] += "."
     if len(runs) == 1:
-        return re.compile(runs[0], re.DOTALL)
+        return runs[0]
     middle = "".join(f"(?>.*?{run})" for run in runs[1:-1])
-    return re.compile(f"{runs[0]}{middle}.*{runs[-1]}", re.DOTALL)
+    return f"{runs[0]}{middle}.*{runs[-1]}"

@@ -12,11 +12,12 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 
-from tests import hsqldb, mariadb, postgres
+from tests import hsqldb, mariadb, mongodb, postgres
 from tests.acceptance.checker import Told
 from tests.acceptance.folded import Fold, facts
 from tests.acceptance.writers import Writer
@@ -24,7 +25,12 @@ from tests.running import ROOT, Server
 
 SHOP = Path(__file__).parent / "shop.json"
 PROGRAM = ("-m", "octonet")
-SERVERS = {"postgres": postgres, "mariadb": mariadb, "hsqldb": hsqldb}
+SERVERS: Final[dict[str, ModuleType]] = {
+    "postgres": postgres,
+    "mariadb": mariadb,
+    "hsqldb": hsqldb,
+    "mongodb": mongodb,
+}
 ENTITIES = {"Customer": "customers", "Order": "orders", "Tag": "tags", "Note": "notes"}
 
 
@@ -130,6 +136,9 @@ class Site:
                 file.unlink()
         if databases and self._dialect != "sqlite":
             name = self._environment["SGBD_URI"].rpartition("/")[2]
+            if self._dialect == "mongodb":
+                mongodb.server().drop(name)
+                return
             emptied = {
                 "postgres": "DROP SCHEMA public CASCADE; CREATE SCHEMA public",
                 "hsqldb": "DROP SCHEMA PUBLIC CASCADE",

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import msgspec
+import pymongo
+
 from tests import cockroachdb, hsqldb, mariadb, mysql, postgres
 
 _OF_THE_SERVER = ("octonet_inbox", "octonet_schema", "octonet_turns")
@@ -132,6 +135,45 @@ _HSQLDB_COLUMNS = (
 )
 
 
+class MongodbTables:
+    """A MongoDB database, as the tables that its collections stand for."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+        (note,) = database["octonet_schema"].find({})
+        self._standing = json.loads(note["standing"])["tables"]
+
+    def names(self) -> list[str]:
+        return sorted([*self._standing, "octonet_checkpoint", *_OF_THE_SERVER])
+
+    def rows(self, table: str) -> list[Row]:
+        if table == "octonet_checkpoint":
+            (found,) = self._database[table].find({})
+            return [{"slot": 1, **{name: found[name] for name in ("entry", "frame", "digest", "schema")}}]
+        if table == "octonet_inbox":
+            return [{"command_id": each["_id"], "entry": each["entry"]} for each in self._database[table].find({})]
+        stands = self._standing[table]
+        if not stands.get("target"):
+            return [_row(document) for document in self._database[table].find({}).sort("_id", 1)]
+        entity = stands["owner"].partition(".")[0]
+        owners = next(name for name, each in self._standing.items() if each["owner"] == entity)
+        found = [
+            dict(zip(stands["columns"], (document["_id"], target), strict=True))
+            for document in self._database[owners].find({})
+            for target in document["_links"][table]
+        ]
+        return sorted(found, key=lambda row: [*row.values()])
+
+
+def _row(document: Row) -> Row:
+    members = {name: value for name, value in document.items() if name not in ("_id", "_turn", "_links", "_unique")}
+    texts = {
+        name: msgspec.json.encode(value).decode() if isinstance(value, dict | list) else value
+        for name, value in members.items()
+    }
+    return {"id": document["_id"], **texts}
+
+
 def _plain(kind: str, value: Any) -> Any:
     if (kind == "bytea" or kind.endswith("blob")) and value is not None:
         return bytes.fromhex(value.removeprefix("\\x"))
@@ -148,6 +190,9 @@ def opened(place: Path | str) -> Iterator[Tables]:
         name = parts.path.strip("/")
         if parts.scheme == "hsqldb":
             yield HsqldbTables(name)
+        elif parts.scheme == "mongodb":
+            with pymongo.MongoClient[Row](place) as client:
+                yield MongodbTables(client[name])
         elif parts.scheme in ("mariadb", "mysql"):
             yield MariadbTables((mariadb if parts.scheme == "mariadb" else mysql).server(), name)
         else:

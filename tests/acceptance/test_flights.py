@@ -20,7 +20,7 @@ import pytest
 
 from jetstream.endpoint import Endpoint
 from jetstream.server import find_running
-from tests import hsqldb, mariadb, postgres
+from tests import hsqldb, mariadb, mongodb, postgres
 from tests.acceptance.checker import Told
 from tests.acceptance.tables import content, rows
 from tests.acceptance.writers import Writer
@@ -203,7 +203,7 @@ async def test_a_replay_of_every_command_has_the_links_and_stops_where_it_is_tol
     assert content(copies[2]) == before
 
 
-@pytest.mark.parametrize("kind", [postgres, mariadb, hsqldb])
+@pytest.mark.parametrize("kind", [postgres, mariadb, hsqldb, mongodb])
 async def test_a_replay_into_a_database_server_equals_the_sqlite_original_row_for_row(
     kind: ModuleType, server: Server, shop: Server, tmp_path: Path
 ) -> None:

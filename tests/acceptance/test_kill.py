@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from jetstream.server import EmbeddedServer, stop_stale
-from tests import cockroachdb, hsqldb, mariadb, mysql, postgres
+from tests import cockroachdb, hsqldb, mariadb, mongodb, mysql, postgres
 from tests.acceptance.checker import Told, violations
 from tests.acceptance.writers import Writer
 from tests.running import Process, Server
@@ -31,6 +31,7 @@ _DATABASES = {
     "hsqldb": hsqldb,
     "cockroachdb": cockroachdb,
     "mysql": mysql,
+    "mongodb": mongodb,
 }
 CHECK_EVERY = 10
 
@@ -139,7 +140,9 @@ async def _caught_up(server: Server) -> None:
         assert response.status == 201, await response.text()
 
 
-async def _restarted(database: postgres.PostgresServer | mariadb.MariadbServer | hsqldb.HsqldbServer) -> None:
+async def _restarted(
+    database: postgres.PostgresServer | mariadb.MariadbServer | hsqldb.HsqldbServer | mongodb.MongodbServer,
+) -> None:
     await asyncio.sleep(1.5)
     with database.away():
         await asyncio.sleep(0.5)

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests import hsqldb, mariadb, postgres
+from tests import hsqldb, mariadb, mongodb, postgres
 from tests.acceptance.checker import Told
 from tests.acceptance.rebuilding import SHOP, Load, done, faults, now
 from tests.running import Process, Server
@@ -71,7 +71,10 @@ async def test_a_rebuilt_database_takes_over_under_load_and_nothing_is_refused_o
     assert await faults(directory, told, after) == []
 
 
-@pytest.mark.parametrize(("kind", "scheme"), [(postgres, "postgresql"), (mariadb, "mariadb"), (hsqldb, "hsqldb")])
+@pytest.mark.parametrize(
+    ("kind", "scheme"),
+    [(postgres, "postgresql"), (mariadb, "mariadb"), (hsqldb, "hsqldb"), (mongodb, "mongodb")],
+)
 async def test_a_project_moves_to_a_database_server_and_back_while_it_is_written_to(
     kind: ModuleType, scheme: str, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from octonet.kernel.filter import EVERYTHING, Filter, Options, Order
 from octonet.kernel.ids import EntityId, JsonValue, Row
 from octonet.kernel.schema import EntitySchema, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Page, Source, Stored, Strategy
-from tests import cockroachdb, hsqldb, mariadb, mysql, postgres
+from tests import cockroachdb, hsqldb, mariadb, mongodb, mysql, postgres
 
 _PERSON: Final = {
     "name": "Person",
@@ -95,6 +95,7 @@ _URIS: Final[dict[str, Callable[[Path], str]]] = {
     "cockroachdb": lambda folder: cockroachdb.server().uri(folder),
     "hsqldb": lambda folder: hsqldb.server().uri(folder),
     "mariadb": lambda folder: mariadb.server().uri(folder),
+    "mongodb": lambda folder: mongodb.server().uri(folder),
     "mysql": lambda folder: mysql.server().uri(folder),
     "postgres": lambda folder: postgres.server().uri(folder),
 }
@@ -103,6 +104,7 @@ _MISSING: Final[dict[str, Callable[[], str]]] = {
     "cockroachdb": cockroachdb.missing,
     "hsqldb": hsqldb.missing,
     "mariadb": mariadb.missing,
+    "mongodb": mongodb.missing,
     "mysql": mysql.missing,
     "postgres": postgres.missing,
 }

@@ -17,6 +17,7 @@ from octonet.kernel.errors import ValidationError
         ("mariadb", "mariadb://me:pw@db.example/shop", "mariadb+asyncmy://you@db.example:3306/shop"),
         ("mysql", "mysql://me:pw@db.example/shop", "mysql+asyncmy://you@db.example:3306/shop"),
         ("cockroachdb", "cockroachdb://me@db.example/shop", "cockroachdb+asyncpg://you@db.example:26257/shop"),
+        ("mongodb", "mongodb://me:pw@db.example/shop", "mongodb://you@DB.example:27017/shop?tls=true"),
         ("postgres", "postgresql+asyncpg://db.example/shop?ssl=1", "postgresql://db.example/shop"),
         ("sqlite", "sqlite:////data/a/../shop.db", "sqlite:/data/shop.db"),
     ],
@@ -49,6 +50,14 @@ async def test_files_that_are_something_else_are_no_place(tmp_path: Path, name: 
     with pytest.raises(ValidationError) as refused:
         await places.settle("shop", "sqlite", f"sqlite:///{name}")
     assert refused.value.code == "PLACE_NOT_ALLOWED"
+
+
+async def test_a_server_that_names_others_is_a_place_only_where_it_is_allowed(tmp_path: Path) -> None:
+    for uri in ("mongodb://1.1.1.1/shop", "mongodb+srv://db.example/shop"):
+        with pytest.raises(ValidationError) as refused:
+            await Places(tmp_path, tmp_path / "trials", []).settle("shop", "mongodb", uri)
+        assert refused.value.code == "PLACE_NOT_ALLOWED"
+        assert await Places(tmp_path, tmp_path / "trials", ["*"]).settle("shop", "mongodb", uri) == uri
 
 
 async def test_a_link_out_of_the_directory_is_no_place(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from octonet.dialects.engine.names import Names
-from octonet.dialects.sqlite import GRAMMAR
+from octonet.dialects.engine.sqlite_grammar import GRAMMAR
 from octonet.kernel.errors import Invalid
 
 SHORT = msgspec.structs.replace(GRAMMAR, longest_name=30)

@@ -26,7 +26,8 @@ def test_an_unknown_dialect_is_refused_with_the_known_ones(name: str) -> None:
 
 def test_no_driver_is_imported_before_its_dialect_is_asked_for() -> None:
     program = (
-        "import sys, octonet.dialects as d; d.known(); print({'sqlalchemy', 'aiosqlite', 'sqlite3'} & set(sys.modules))"
+        "import sys, octonet.dialects as d; d.known();"
+        " print({'sqlalchemy', 'aiosqlite', 'sqlite3', 'pymongo', 'bson'} & set(sys.modules))"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"

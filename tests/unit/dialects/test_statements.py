@@ -7,8 +7,8 @@ from functools import partial
 from octonet.dialects.engine.grammar import Cell
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.queries import Queries
+from octonet.dialects.engine.sqlite_grammar import GRAMMAR
 from octonet.dialects.engine.statement import Cache
-from octonet.dialects.sqlite import GRAMMAR
 from octonet.kernel.aggregate import Accumulator, Function, Group, Limit, Match, Stage
 from octonet.kernel.filter import EVERYTHING, And, Compare, Comparison, Filter, In, Like, Literal, Or, Order
 from octonet.kernel.schema import ID

@@ -1,0 +1,67 @@
+"""SQLite's grammar, and how it tells what stands in a file."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+from octonet.dialects.engine import glob
+from octonet.dialects.engine.grammar import Cell, Expression, Grammar
+from octonet.dialects.engine.inventory import Listings
+from octonet.kernel.ids import JsonValue
+from octonet.kernel.schema import FieldType
+
+
+def _unroll(values: Expression) -> sa.Select[object]:
+    return sa.select(sa.func.json_each(values).table_valued("value").c.value)
+
+
+def _to_json(value: object) -> Cell:
+    return msgspec.json.encode(value).decode()
+
+
+def _from_json(cell: Cell) -> JsonValue:
+    return cast("JsonValue", msgspec.json.decode(str(cell)))
+
+
+GRAMMAR: Final = Grammar(
+    name="sqlite",
+    compiler=SQLiteDialect(paramstyle="qmark"),
+    types={
+        FieldType.STRING: sa.Text(),
+        FieldType.TEXT: sa.Text(),
+        # Numbers without a fraction are kept, and come back, as integers.
+        FieldType.NUMBER: sa.NUMERIC(),
+        FieldType.BOOLEAN: sa.Integer(),
+        FieldType.DATE: sa.Text(),
+        FieldType.JSON: sa.Text(),
+        FieldType.ARRAY: sa.Text(),
+    },
+    encoders={FieldType.JSON: _to_json, FieldType.ARRAY: _to_json},
+    decoders={FieldType.BOOLEAN: bool, FieldType.JSON: _from_json, FieldType.ARRAY: _from_json},
+    pattern=glob.pattern,
+    manners={
+        glob.GLOB: lambda column, text: column.bool_op("GLOB")(text),
+        glob.LIKE: lambda column, text: column.like(text, escape="\\"),
+    },
+    total=sa.func.total,
+    unroll=_unroll,
+    pack=_to_json,
+    takes_rows_out=True,
+    most_ids=10_000,
+    keyed_table_options={"sqlite_with_rowid": False},
+    partial_index_option="sqlite_where",
+    rebuilds=True,
+    longest_name=1000,
+    reserved_prefixes=("sqlite_",),
+)
+
+
+LISTINGS: Final = Listings(
+    'SELECT t.name, c.name, c.type, c."notnull" FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c'
+    " WHERE t.type = 'table'",
+    "SELECT name FROM sqlite_master WHERE type = 'index'",
+)
