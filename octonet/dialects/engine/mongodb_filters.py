@@ -35,7 +35,7 @@ def asked(where: Filter) -> Asked:
         case Or(parts):
             return _any([asked(part) for part in parts])
         case IsNull(column, wanted):
-            return Asked({field(column): {"$eq" if wanted else "$ne": None}}, True)
+            return _null(column, wanted)
         case Compare(column, op, value):
             return _compared(field(column), op, value)
         case In(column, values, negated):
@@ -83,6 +83,12 @@ def _any(parts: list[Asked]) -> Asked:
     return parts[0] if len(parts) == 1 else Asked({"$or": [part.query for part in parts]}, exact)
 
 
+def _null(column: str, wanted: bool) -> Asked:
+    if column == ID:
+        return Asked(_NOTHING if wanted else EVERYTHING, True)
+    return Asked({column: {"$eq" if wanted else "$ne": None}}, True)
+
+
 def _compared(name: str, op: Comparison, value: str | int | float | bool) -> Asked:
     if op is Comparison.NE:
         return Asked({name: {"$nin": [value, None]}}, True)
@@ -99,5 +105,5 @@ def _like(where: Like) -> Asked:
     """Case is folded otherwise by the server than here, and what does not match is nothing it can be asked for."""
     name = field(where.column)
     if where.ignore_case or where.negated:
-        return Asked({name: {"$ne": None}}, False)
+        return Asked(_null(where.column, False).query, False)
     return Asked({name: {"$regex": f"^{expression(where)}(?![\\s\\S])", "$options": "s"}}, True)

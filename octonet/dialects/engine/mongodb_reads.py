@@ -79,7 +79,7 @@ class MongodbSource:
             return await self._server.read(what, self._server.collection(shape.collection).count_documents(asked.query))
 
         async def counted() -> int:
-            async with aclosing(self._matching(shape, where, include_deleted, ())) as found:
+            async with aclosing(self._matching(shape, where, include_deleted, None)) as found:
                 return len([None async for _ in found])
 
         return await self._server.read(what, counted())
@@ -91,7 +91,7 @@ class MongodbSource:
         where = stages[0].filter if stages and isinstance(stages[0], Match) else EVERYTHING
 
         async def rows() -> list[Row]:
-            async with aclosing(self._matching(shape, where, False, (Order(ID),))) as found:
+            async with aclosing(self._matching(shape, where, False, ())) as found:
                 return [shape.row(document, columns, ()) async for document in found]
 
         found = await self._server.read(f"aggregate {shape.collection}", rows())
@@ -145,12 +145,12 @@ class MongodbSource:
         return found[options.skip :]
 
     async def _matching(
-        self, shape: Shape, where: Filter, include_deleted: bool, sort: Sequence[Order]
+        self, shape: Shape, where: Filter, include_deleted: bool, sort: Sequence[Order] | None
     ) -> AsyncGenerator[Document, None]:
         await self._expect_made()
         asked = living(shape.schema, where, include_deleted)
         cursor = self._server.collection(shape.collection).find(asked.query, {TURN: 0, UNIQUE: 0}, batch_size=_BATCH)
-        async with cursor.sort(_sort(sort)) if sort else cursor as found:
+        async with cursor if sort is None else cursor.sort(_sort(sort)) as found:
             async for document in found:
                 if asked.exact or matches(where, shape.row(document, shape.types, ())):
                     yield document
