@@ -127,7 +127,9 @@ class MongodbServer:
         places = ["--data-dir", f"{self._directory}/data", "--pid-file", f"{self._directory}/pid"]
         places += ["--log-file", f"{self._directory}/log", "--host", _HOST, "--port", str(self.port)]
         with (self._directory / "out").open("ab") as out:
-            self._process = subprocess.Popen([sys.executable, "-c", _PROGRAM, *places], stdout=out, stderr=out)
+            dying = ["setpriv", "--pdeathsig", "SIGKILL", "--"] if shutil.which("setpriv") else []
+            command = [*dying, sys.executable, "-c", _PROGRAM, *places]
+            self._process = subprocess.Popen(command, stdout=out, stderr=out)
 
     def _answers(self) -> bool:
         """Whether it does in the end. False when it ended."""
