@@ -350,16 +350,6 @@ def test_what_is_missing_is_one_sentence_that_says_what_to_install(environment: 
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_nothing_of_java_is_imported_before_somebody_asks() -> None:
-    script = (
-        "import sys, octonet.app, octonet.cli, octonet.dialects\n"
-        "octonet.dialects.find('sqlite')\n"
-        "print([name for name in sys.modules if name.startswith(('jpype', '_jpype'))])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 async def test_a_process_ends_though_a_call_hangs(tmp_path: Path) -> None:
     script = (
         "import asyncio, sys\n"
