@@ -17,6 +17,7 @@ from octonet.kernel.log import CommandStream, Recorded
 
 _MOST_AHEAD = 8
 """Deliveries that wait for the lane before the reader is held back."""
+_STORED_WITHIN = 1.0
 _REST = 64
 """Frames that are not decided early after one that another process came before: where several send, most are."""
 
@@ -29,6 +30,14 @@ class Offer:
     def __init__(self, body: bytes) -> None:
         self.body = body
         self.stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def sequence(self) -> int:
+        """Where it was stored; 0 when that is not known soon."""
+        try:
+            async with asyncio.timeout(_STORED_WITHIN):
+                return await asyncio.shield(self.stored)
+        except TimeoutError:
+            return 0
 
 
 class Ahead:

@@ -19,6 +19,7 @@ from commands.engine.ahead import Arrivals, Offer
 from commands.engine.decider import Decider, Item, foreseen
 from commands.engine.outcomes import told_again
 from commands.engine.parts import Parts
+from commands.engine.place import check_place, watch_place
 from commands.engine.recent_log import RecentLog
 from commands.engine.tally import LaneTally
 from octonet.kernel.chain import Link, digest, split
@@ -47,7 +48,6 @@ _MOST = 1024
 """Commands in a batch at most."""
 _FORGET_EVERY = 4096
 """Frames that are decided before they are let go of."""
-_STORED_WITHIN = 1.0
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 10.0
 
@@ -213,6 +213,8 @@ class Lane:
 
     async def _serve(self) -> None:
         arrivals = Arrivals(self._parts.commands, self._parts.ahead, self.mark.frame)
+        place = watch_place(self._parts.database, self._deciding, lambda: self.mark, self._start_over)
+        watching = asyncio.create_task(place)
         try:
             while True:
                 try:
@@ -224,6 +226,7 @@ class Lane:
                 else:
                     arrivals.alone = await self._take(found) == 1
         finally:
+            watching.cancel()
             await arrivals.close()
 
     async def _take(self, messages: Sequence[Recorded]) -> int:
@@ -290,6 +293,7 @@ class Lane:
         items = list(first.values())
         transaction = await self._parts.database.begin()
         try:
+            await check_place(transaction, self.mark)
             known = [item.id for item in items if item.id <= self._newest or item.id > BEHIND_UUIDS]
             told_before = await transaction.recall(known) if known else {}
             fresh = [item for item in items if item.id not in told_before] if told_before else items
@@ -310,7 +314,7 @@ class Lane:
         batch: Batch | None = None
         began = perf_counter()
         decisions = await Decider(transaction, parts.schemas, parts.sealer).decide(items) if items else []
-        if offer is not None and await _sequence(offer) != frame:
+        if offer is not None and await offer.sequence() != frame:
             raise _Missed
         if items:
             batch = Batch(self.mark.digest, frame, tuple(decisions))
@@ -387,12 +391,3 @@ class Lane:
 def _after(mark: Checkpoint, bodies: Sequence[bytes]) -> Checkpoint:
     """The mark behind these messages of the log."""
     return msgspec.structs.replace(mark, entry=mark.entry + len(bodies), digest=digest(bodies[-1]))
-
-
-async def _sequence(offer: Offer) -> int:
-    """Where the frame was stored; 0 when that is not known soon."""
-    try:
-        async with asyncio.timeout(_STORED_WITHIN):
-            return await asyncio.shield(offer.stored)
-    except TimeoutError:
-        return 0

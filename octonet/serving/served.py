@@ -279,13 +279,14 @@ class Served:
             await asyncio.sleep(_LOOK)
 
     async def _prepare(self, database: Database) -> None:
-        """Called by the lane's owner: tables that are there follow the log, see `projections.engine.tables`."""
-        if self._running:
-            wanted = self._project.strategy
-            if wanted in (Strategy.NONE, Strategy.VALIDATE):
+        """Called by the lane's owner: tables that are there follow the log, see `projections.engine.tables`. A database
+        that was killed may have forgotten that they were made."""
+        wanted = self._project.strategy
+        if wanted in (Strategy.NONE, Strategy.VALIDATE):
+            if self._running:
                 await database.migrate(self._project.schemas, wanted)
-            elif await database.follows() is None:
-                await database.migrate(self._project.schemas, Strategy.UPDATE)
+        elif await database.follows() is None:
+            await database.migrate(self._project.schemas, Strategy.UPDATE)
 
     def _unfit(self, problem: OctonetError) -> None:
         """Rows stand against the schema. That is told; until something changes nothing is decided."""

@@ -132,6 +132,42 @@ async def test_kills_of_server_and_database_lose_nothing(dialect: str, tmp_path:
     assert len([one for one in told if one.status in (200, 201)]) > 20 * SERVER_ROUNDS
 
 
+@pytest.mark.parametrize("dialect", _DATABASES)
+async def test_what_a_killed_database_forgets_is_folded_again(dialect: str, tmp_path: Path) -> None:
+    """It may forget what it has committed at last, and nobody is there to notice: no transaction is open."""
+    if reason := _DATABASES[dialect].missing():
+        pytest.skip(reason)
+    database = _DATABASES[dialect].server()
+    with Server(tmp_path / "data", SHOP, DB_DIALECT=dialect, SGBD_URI=database.uri(tmp_path)) as server:
+        for number in range(3):
+            await _written(server, f"before {number}")
+            with database.away():
+                pass
+            await _written(server, f"behind {number}")
+        assert await _slugs(server) == {f"{when} {number}" for when in ("before", "behind") for number in range(3)}
+        await _written(server, "the last")
+        with database.away():
+            pass
+        async with asyncio.timeout(90):  # nobody writes any more
+            while "the last" not in await _slugs(server):
+                await asyncio.sleep(0.1)
+
+
+async def _slugs(server: Server) -> set[str]:
+    async with aiohttp.ClientSession(server.url) as session, session.get("/api/v1/notes") as response:
+        return {str(row["slug"]) for row in (await response.json()).get("data") or []}
+
+
+async def _written(server: Server, slug: str) -> None:
+    """Written, as soon as that can be done."""
+    async with asyncio.timeout(90), aiohttp.ClientSession(server.url) as session:
+        while True:
+            async with session.post("/api/v1/notes", json={"slug": slug}) as response:
+                if response.status == 201:
+                    return
+            await asyncio.sleep(0.1)
+
+
 async def _caught_up(server: Server) -> None:
     """A write that is answered stands behind every command the killed server left; one that is decided while the
     server stops would have its facts told by the next owner only."""

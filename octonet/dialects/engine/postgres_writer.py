@@ -135,7 +135,7 @@ class PostgresWriting(WritingConnection["PostgresWriter"]):
 
     async def _begun(self, model: Model, migrating: bool) -> PostgresWriter:
         connection = await self._prepared(migrating)
-        text = self._text(MIGRATION_LOCK_SECONDS if migrating else LOCK_SECONDS)
+        text = self._text(MIGRATION_LOCK_SECONDS if migrating else LOCK_SECONDS, synced=migrating)
         writer = PostgresWriter(self._server, connection, model, text, None if migrating else STATEMENT_SECONDS)
         await writer.begin()
         return writer
@@ -148,8 +148,10 @@ class PostgresWriting(WritingConnection["PostgresWriter"]):
         self._key = int(str(key))
         self._check(str(encoding), schema)
 
-    def _text(self, seconds: int) -> str:
-        return f"BEGIN; SET LOCAL lock_timeout = '{seconds}s'; SELECT pg_advisory_xact_lock({self._key})"
+    def _text(self, seconds: int, *, synced: bool) -> str:
+        # No log has the tables that a schema strategy makes.
+        wait = "SET LOCAL synchronous_commit = on; " if synced else ""
+        return f"BEGIN; {wait}SET LOCAL lock_timeout = '{seconds}s'; SELECT pg_advisory_xact_lock({self._key})"
 
 
 class PostgresWriter:
