@@ -26,7 +26,9 @@ _PORTS: Final = {
     "hsqldb": 9001,
     "mariadb": 3306,
     "mongodb": 27017,
+    "mssql": 1433,
     "mysql": 3306,
+    "oracle": 1521,
     "postgres": 5432,
 }
 """Where servers listen whose address names no port."""

@@ -14,7 +14,7 @@ from octonet import dialects
 from octonet.dialects.engine.evidence import Tier
 from octonet.kernel.storage import Database
 from tests.conformance.clients import DOORS, enter
-from tests.conformance.dialect_cases import KNOWN, opened, uri_of
+from tests.conformance.dialect_cases import APART, CANNOT, KNOWN, opened, uri_of
 from tests.conformance.world import LIBRARY, World
 from tests.running import EveryDoor, Server
 
@@ -22,10 +22,12 @@ _ONE_DOOR = "rest"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the other doors of stand-ins."""
+    """Leave out the other doors of stand-ins, and skip what cannot be, each with its reason."""
     left = [item for item in items if isinstance(item, pytest.Function) and _is_beside(item)]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]
+    for item in items:
+        _skip_what_cannot_be(item)
 
 
 def _is_beside(item: pytest.Function) -> bool:
@@ -35,9 +37,16 @@ def _is_beside(item: pytest.Function) -> bool:
     return dialects.evidence(str(parameters["site"])).tier is not Tier.VERIFIED
 
 
-@pytest.fixture(scope="session", params=KNOWN)
+def _skip_what_cannot_be(item: pytest.Item) -> None:
+    name, _, parameters = item.name.rstrip("]").partition("[")
+    for dialect in parameters.split("-"):
+        if (dialect, name) in CANNOT:
+            item.add_marker(pytest.mark.skip(reason=CANNOT[dialect, name]))
+
+
+@pytest.fixture(scope="session", params=APART)
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server over a database of each dialect that is found."""
+    """A server over a database of each dialect that a process of its own can open."""
     folder = tmp_path_factory.mktemp(request.param)
     server = EveryDoor(folder / "data", LIBRARY, DB_DIALECT=request.param, SGBD_URI=uri_of(request.param, folder))
     with server:

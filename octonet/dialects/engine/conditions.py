@@ -51,7 +51,11 @@ class Conditions:
             among = self._grammar.unroll(self._binder.next())
             return column.not_in(among) if where.negated else column.in_(among)
         parameters = [self._binder.next() for _ in range(padded_width(len(where.values)))]
-        return column.not_in(parameters) if where.negated else column.in_(parameters)
+        most = self._grammar.most_listed or len(parameters)
+        lists = [parameters[start : start + most] for start in range(0, len(parameters), most)]
+        if where.negated:
+            return _joined("AND", [column.not_in(each) for each in lists])
+        return _joined("OR", [column.in_(each) for each in lists])
 
 
 def _compared(column: Expression, op: Comparison, value: Expression) -> Condition:

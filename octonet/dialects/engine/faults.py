@@ -60,6 +60,12 @@ def too_long(model: Model, table: str, columns: Sequence[str]) -> OctonetError:
     )
 
 
+def places(model: Model, table: str, columns: Sequence[str], told: str) -> tuple[Fault, ...]:
+    """What is told of these columns of this physical table, each by its path."""
+    entity, names = _named(model, table, columns)
+    return () if entity is None else tuple(Fault(f"$.data.{name}", told) for name in names)
+
+
 def columns_of(model: Model, table: str, constraint: str) -> list[str]:
     """The columns of an index, or, when it is none that the model names, of the table's key."""
     for known in (*model.public, *model.private):

@@ -58,6 +58,8 @@ class Grammar(msgspec.Struct, frozen=True):
     write side many times hands over columns. None where it is run once for each line."""
     key: TypeEngine[Any] | None = None
     """The type of ids and of other keys, where it is not that of a string."""
+    kept: TypeEngine[Any] | None = None
+    """The type of texts of any length that are only kept, where a text that can be compared may not be long."""
     number: Callable[[Expression], Expression] = _as_it_stands
     """Makes a bound or a counted number one that compares with any other."""
     extremes: Mapping[tuple[Function, FieldType], Callable[[Expression], Expression]] = {}
@@ -66,6 +68,8 @@ class Grammar(msgspec.Struct, frozen=True):
     """Whether foreign keys stand in the tables. They may not be enforced: the log decides what is referred to."""
     takes_rows_out: bool = False
     """Whether a row may be deleted and inserted anew within a transaction without touching rows that refer to it."""
+    most_listed: int = 0
+    """Values that one IN may list, where that is limited."""
     most_ids: int = 500
     """Ids that one statement may name."""
     table_options: Mapping[str, Any] = {}
@@ -79,6 +83,7 @@ class Grammar(msgspec.Struct, frozen=True):
     """May also name the column's `{type}`, as may `refuse_null`."""
     refuse_null: str = "ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"
     rename_column: str = "ALTER TABLE {table} RENAME COLUMN {column} TO {to}"
+    rename_table: str = "ALTER TABLE {table} RENAME TO {to}"
     drop_index: str = "DROP INDEX {index}"
     """May also name the `{table}`."""
     rebuilds: bool = False
@@ -86,6 +91,8 @@ class Grammar(msgspec.Struct, frozen=True):
     nulls_first: bool = True
     """Whether ascending order puts nulls first, and descending last, unasked."""
     longest_name: int = 63
+    no_letters: str = ""
+    """Letters that no name may hold, quoted or not."""
     reserved_prefixes: tuple[str, ...] = ()
     """Table names the database keeps for itself, in lower case."""
     fold: Callable[[str], str] = str.lower

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.schema import CreateIndex
-from sqlalchemy.sql import operators
 from sqlalchemy.sql.compiler import DDLCompiler, GenericTypeCompiler, SQLCompiler
+
+from octonet.dialects.engine.index_terms import descends
 
 BETWEEN: Final = ";\n"
 """Stands between the two statements that make an index with a column of its own."""
@@ -41,7 +42,7 @@ class _Definitions(DDLCompiler):
         name, table = self.preparer.quote(index.name or ""), self.preparer.format_table(index.table)
         condition = index.dialect_options["hsqldb"]["where"]
         terms = [
-            f"{self.preparer.format_column(column)}{' DESC' if _descends(expression) else ''}"
+            f"{self.preparer.format_column(column)}{' DESC' if descends(expression) else ''}"
             for expression, column in zip(index.expressions, index.columns, strict=True)
         ]
         unique = "UNIQUE " if index.unique else ""
@@ -52,14 +53,6 @@ class _Definitions(DDLCompiler):
             f"ALTER TABLE {table} ADD COLUMN {name} INTEGER GENERATED ALWAYS AS (CASE WHEN {where} THEN 1 END){BETWEEN}"
             f"CREATE {unique}INDEX {name} ON {table} ({', '.join([*terms, name])})"
         )
-
-
-def _descends(term: object) -> bool:
-    while isinstance(term, sa.UnaryExpression):
-        if term.modifier is operators.desc_op:
-            return True
-        term = term.element
-    return False
 
 
 class _Statements(SQLCompiler):

@@ -12,8 +12,8 @@ import jpype
 from octonet.dialects.engine.grammar import Cell, Cells
 from octonet.dialects.engine.hsqldb_errors import JavaFailure, is_gone, is_stale
 from octonet.dialects.engine.hsqldb_jvm import java
-from octonet.dialects.engine.hsqldb_letters import kept, told
 from octonet.dialects.engine.journal_steps import DEFINES
+from octonet.dialects.engine.letters import kept, told
 from octonet.dialects.engine.packets import packets
 
 T = TypeVar("T")

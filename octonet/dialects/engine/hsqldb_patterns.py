@@ -1,5 +1,5 @@
 """Patterns in the languages that HSQLDB knows: LIKE, which minds the case and counts 16-bit units, and Java's regular
-expressions, which know letters. Texts are kept as `hsqldb_letters` says."""
+expressions, which know letters. Texts are kept as `letters` says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from octonet.dialects.engine.expressions import anchored
 from octonet.dialects.engine.glob import LONGEST, cases
-from octonet.dialects.engine.hsqldb_letters import MARK, is_marked
+from octonet.dialects.engine.letters import MARK, is_marked
 from octonet.kernel.errors import Invalid
 from octonet.kernel.filter import Literal, Wild, Wildcard
 

@@ -186,8 +186,8 @@ class MigratingWriter:
             await self._opened()
         self._number += 1
         journal, number = self._quoted(self._journal.name), self._number
-        names = {name: self._quoted(name) for name in ("number", ID)}
-        noted = f"SELECT {names[ID]} FROM {journal} WHERE {names['number']} = {number} AND {names[ID]} <> ''"
+        names = {name: self._quoted(name) for name in ("number", ID, "statement")}
+        noted = f"SELECT {names[ID]} FROM {journal} WHERE {names['number']} = {number} AND {names['statement']} IS NULL"
         await self._note(number, Step("", f"UPDATE {table} SET {column} = NULL WHERE {names[ID]} IN ({noted})"))
         select = f"SELECT {number}, {names[ID]} FROM {table} WHERE {column} IS NULL"
         await self._plain.run(f"INSERT INTO {journal} ({names['number']}, {names[ID]}) {select}")
@@ -245,7 +245,7 @@ def _table(name: str, grammar: Grammar) -> sa.Table:
         sa.MetaData(),
         sa.Column(quoted("number"), sa.Integer, primary_key=True, autoincrement=False, key="number"),
         sa.Column(quoted(ID), key, primary_key=True, nullable=False, key="id"),
-        sa.Column(quoted("statement"), grammar.types[FieldType.TEXT], key="statement"),
+        sa.Column(quoted("statement"), grammar.kept or grammar.types[FieldType.TEXT], key="statement"),
     )
 
 

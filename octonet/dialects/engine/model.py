@@ -78,7 +78,7 @@ class _Builder:
         )
 
     def followed(self) -> sa.Table:
-        text = self._grammar.types[FieldType.TEXT]
+        text = self._grammar.kept or self._grammar.types[FieldType.TEXT]
         return sa.Table(
             self._names.table(FOLLOWED, "Octonet's schema"),
             self._metadata,

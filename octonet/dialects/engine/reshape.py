@@ -50,11 +50,14 @@ class Reshape:
         """Give a table a column, nullable: the rows that are there have no value for it."""
         kept = column.server_default is not None and not name
         added = column if kept else sa.Column(quoted(name or column.name), column.type)
+        if not kept:
+            # Some dialects write a column down as one of its table only.
+            sa.Table(quoted(table), sa.MetaData(), added)
         return self._grammar.add_column.format(table=self._quote(table), column=self._text(CreateColumn(added)))
 
     def rename(self, table: str, to: str) -> str:
         """Give a table another name."""
-        return f"ALTER TABLE {self._quote(table)} RENAME TO {self._quote(to)}"
+        return self._grammar.rename_table.format(table=self._quote(table), to=self._quote(to))
 
     def rename_column(self, table: str, column: str, to: str) -> str:
         """Give a column another name."""

@@ -20,8 +20,8 @@ from octonet.dialects.engine import blocking
 from octonet.dialects.engine.blocking import OwnThread
 from octonet.dialects.engine.held_reads import HeldReads
 from octonet.dialects.engine.hsqldb_held import Held
-from octonet.dialects.engine.hsqldb_letters import kept, told
 from octonet.dialects.engine.hsqldb_server import Server
+from octonet.dialects.engine.letters import kept, told
 from octonet.kernel.errors import Internal, Invalid, StorageUnavailable, Unavailable
 from octonet.kernel.filter import EVERYTHING, Compare, Comparison, Like, Options, Order, Wild, Wildcard
 from octonet.kernel.filter import Literal as Letters

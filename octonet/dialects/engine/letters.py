@@ -1,7 +1,7 @@
-"""Texts as HSQLDB is given them. Java compares texts by their 16-bit units, in which a letter behind U+FFFF begins with
-a lower unit than one that comes before it, from U+E000 on. A mark in front of those, which is lower than the first of
-such units and higher than all others, puts them where they belong: texts are ordered by code point, and all but these
-few letters stand in the database as they are."""
+"""Texts as databases are given them that compare texts by their 16-bit units, in which a letter behind U+FFFF begins
+with a lower unit than one that comes before it, from U+E000 on. A mark in front of those, which is lower than the first
+of such units and higher than all others, puts them where they belong: texts are ordered by code point, and all but
+these few letters stand in the database as they are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Final
 
 MARK: Final = "\ud7ff"
 """No letter, and none to be: should it stand in a text all the same, it is marked, too."""
+FIRST_MARKED: Final = "\ue000"
+"""From here on, up to U+FFFF."""
 _MARKED: Final = re.compile("[\ud7ff\ue000-\uffff]")
 _UNMARKED: Final = re.compile("\ud7ff(.)", re.DOTALL)
 

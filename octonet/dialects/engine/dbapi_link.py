@@ -1,0 +1,178 @@
+"""One connection of a DB-API driver, whose every call blocks, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from octonet.dialects.engine.blocking import OwnThread
+from octonet.dialects.engine.dbapi_driver import FAILURES, Cursor, Failure, Raw, errors_of
+from octonet.dialects.engine.dbapi_product import Address, Product
+from octonet.dialects.engine.grammar import Cell, Cells
+from octonet.dialects.engine.packets import packets
+
+T = TypeVar("T")
+_log = logging.getLogger("octonet.sql")
+
+_GOODBYE_SECONDS: Final = 2.0
+_LINES: Final = 1000
+_LETTERS: Final = 1_000_000
+
+
+class Link:
+    """Open from its making to `close` or `cut`. Every call raises `Failure`. `seconds`, unless 0, is how long the
+    server works on one statement."""
+
+    def __init__(self, product: Product, driver: Any, at: Address, within: float, seconds: float = 0.0) -> None:
+        self._product = product
+        self._driver = driver
+        self._errors = errors_of(driver)
+        self.closed = False
+        self._raw: Raw | None = None
+        self._cursor: Cursor | None = None
+        """Of the statement under way."""
+        self._raw = self._done(lambda: product.connect(driver, at, within))
+        if seconds:
+            raw = self._raw
+            self._done(lambda: product.limit(raw, seconds))
+
+    def rows(self, text: str, arguments: Sequence[Cell]) -> list[Cells]:
+        """All rows of the answer."""
+        read, bound, sized = self._product.read, self._product.bound, self._product.sized
+
+        def ask() -> list[Cells]:
+            with self._statement() as cursor:
+                sized(self._driver, cursor, (arguments,))
+                cursor.execute(text, bound(arguments))
+                return [tuple([read(cell) for cell in row]) for row in cursor.fetchall()]
+
+        return self._done(ask)
+
+    def run(self, text: str, arguments: Sequence[Cell]) -> int:
+        """Run a statement; the number of rows it touched."""
+        if text in ("COMMIT", "ROLLBACK"):
+            raw = self._open
+            self._done(raw.commit if text == "COMMIT" else raw.rollback)
+            return 0
+        return self._done(lambda: self._touched(text, arguments))
+
+    def many(self, text: str, lines: Sequence[Sequence[Cell]]) -> int:
+        """Run a statement for each line; the number of rows touched in all. What an insert touches is not looked at by
+        anybody: where the driver does not count, its lines still travel together."""
+        if not self._product.counts_many and not text.startswith("INSERT"):
+            return sum([self._done(lambda line=line: self._touched(text, line)) for line in lines])  # type: ignore[misc]
+        return sum([self._batch(text, some) for some in packets(lines, _LINES, _LETTERS)])
+
+    def close(self) -> None:
+        """Say goodbye."""
+        raw, self._raw = self._raw, None
+        self.closed = True
+        if raw is not None:
+            self._done(raw.close)
+
+    def cut(self) -> None:
+        """End it from any thread, whatever it does."""
+        raw, self._raw = self._raw, None
+        self.closed = True
+        if raw is not None:
+            self._done(lambda: self._product.cancel(raw, self._cursor))
+
+    @property
+    def _open(self) -> Raw:
+        if self._raw is None:
+            self.closed = True
+            raise Failure("the connection is closed")
+        return self._raw
+
+    @contextmanager
+    def _statement(self) -> Iterator[Cursor]:
+        cursor = self._cursor = self._open.cursor()
+        try:
+            yield cursor
+        finally:
+            self._cursor = None
+            cursor.close()
+
+    def _touched(self, text: str, arguments: Sequence[Cell]) -> int:
+        with self._statement() as cursor:
+            self._product.sized(self._driver, cursor, (arguments,))
+            cursor.execute(text, self._product.bound(arguments))
+            return max(cursor.rowcount, 0)
+
+    def _batch(self, text: str, lines: Sequence[Sequence[Cell]]) -> int:
+        def run() -> int:
+            with self._statement() as cursor:
+                self._product.sized(self._driver, cursor, lines)
+                cursor.executemany(text, [self._product.bound(line) for line in lines])
+                return max(cursor.rowcount, 0)
+
+        return self._done(run)
+
+    def _done(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except self._errors as error:
+            failure = self._product.told(error)
+            if self._product.meanings.is_gone(failure):
+                self.closed = True
+            # What it is asked for meanings goes no further than to this one.
+            raise failure from None
+
+
+class Connection:
+    """A link in its thread. Implements `octonet.dialects.engine.sessions.Session`."""
+
+    thread = 0
+    """A statement that is given up is ended through the driver."""
+
+    def __init__(self, link: Link, thread: OwnThread, words: Callable[[str], str]) -> None:
+        self._link = link
+        self._own = thread
+        self._words = words
+
+    async def rows(self, text: str, arguments: Sequence[Cell]) -> list[Cells]:
+        """All rows of the answer."""
+        return await self._done(lambda: self._link.rows(text, arguments))
+
+    async def run(self, text: str, arguments: Sequence[Cell]) -> int:
+        """Run a statement; the number of rows it touched, or found for an update."""
+        said = self._words(text)
+        return await self._done(lambda: self._link.run(said, arguments)) if said else 0
+
+    async def many(self, text: str, lines: Sequence[Sequence[Cell]]) -> int:
+        """Run a statement for each line of arguments; the number of rows touched in all. Where one fails, those before
+        it may have been carried out."""
+        return await self._done(lambda: self._link.many(text, lines))
+
+    def is_closed(self) -> bool:
+        """Whether it has ended, by whomever."""
+        return self._link.closed
+
+    def terminate(self) -> None:
+        """Cut it."""
+        try:
+            self._link.cut()
+        except Failure as problem:
+            _log.debug("a connection was cut already: %s", problem)
+        self._own.end()
+
+    async def close(self) -> None:
+        """Say goodbye."""
+        try:
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                await self._own.run(self._link.close)
+        except FAILURES as problem:
+            _log.debug("a connection ended without a goodbye: %s", problem)
+        self.terminate()
+
+    async def _done(self, work: Callable[[], T]) -> T:
+        if self._link.closed:
+            raise Failure("the connection is closed")
+        try:
+            return await self._own.run(work)
+        except asyncio.CancelledError:
+            self.terminate()
+            raise
