@@ -308,6 +308,15 @@ def _cell(result: Any, place: int, kind: int) -> object:
     return None if result.wasNull() else found
 
 
+def asked(name: str, question: str) -> list[tuple[object, ...]]:
+    """What H2 itself tells of a database that was opened before."""
+    connection = _java().connect(f"jdbc:h2:mem:{name};IFEXISTS=TRUE", None)
+    try:
+        return _read(connection.createStatement().executeQuery(question))
+    finally:
+        connection.close()
+
+
 def stand_in(module: str, **members: object) -> None:
     """Put a driver in the vendor's place, for this process."""
     driver = ModuleType(module)

@@ -109,7 +109,7 @@ class Words:
         if text == "SET TRANSACTION READ ONLY":
             connection.pin()
             return []
-        if text.startswith("ALTER SESSION SET NLS_"):
+        if text.startswith("ALTER SESSION SET "):
             return []
         if "PRODUCT_COMPONENT_VERSION" in text:
             return [("19.3.0.0.0",)]

@@ -107,7 +107,7 @@ def _told(error: Exception) -> Failure:
 
 
 def _bound(arguments: Sequence[Cell]) -> Sequence[object]:
-    return [kept(cell) if type(cell) is str else cell for cell in arguments]
+    return [kept(cell) if isinstance(cell, str) and not isinstance(cell, Packed) else cell for cell in arguments]
 
 
 def _sized(driver: Any, cursor: Cursor, lines: Sequence[Sequence[Cell]]) -> None:

@@ -128,7 +128,8 @@ _MEANINGS: Final = Meanings(
     not_made=frozenset({904, 942}),
     rolled_back=frozenset({2091}),
     already_so=frozenset({904, 942, 955, 957, 1408, 1418, 1430, 1442, 1451}),
-    too_large=frozenset({913, 1795, 1745, 7454}),
+    # 1460 and 1461: a value is longer than any column that it could be compared with.
+    too_large=frozenset({913, 1460, 1461, 1795, 1745, 7454}),
     pattern=frozenset({1424, 1425, *range(12722, 12734)}),
     key=re.compile(r"unique constraint \((?:[^.]+\.)?(.+?)\) violated"),
     column=re.compile(r'"\."((?:[^"])+)"[) ]'),
@@ -159,7 +160,7 @@ ORACLE: Final = Product(
         ),
     ),
     reading=_BINARY,
-    writing=_BINARY,
+    writing=(*_BINARY, "ALTER SESSION SET DDL_LOCK_TIMEOUT = 30"),
     begin="",
     snapshot="SET TRANSACTION READ ONLY",
     place=_PLACE,

@@ -1,9 +1,9 @@
-"""MariaDB, MySQL, CockroachDB and HSQLDB commit at every definition; a migration is whole all the same, wherever it is
-refused or broken off."""
+"""MariaDB, MySQL, CockroachDB, HSQLDB and Oracle commit at every definition; a migration is whole all the same,
+wherever it is refused or broken off."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -12,14 +12,14 @@ import asyncpg
 import pytest
 
 from octonet import dialects
-from octonet.dialects.engine import hsqldb_server
+from octonet.dialects.engine import dbapi_link, hsqldb_server
 from octonet.dialects.engine.mariadb_connection import Connection
 from octonet.kernel.errors import ConstraintViolation, OctonetError
 from octonet.kernel.filter import Compare, Comparison
 from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import Checkpoint, Database, DatabaseOptions, Strategy
-from tests import cockroachdb, hsqldb, mariadb, mysql
+from tests import cockroachdb, h2, hsqldb, mariadb, mysql
 from tests.conformance.alteration_cases import follow, item, put, refused, rows
 from tests.conformance.dialect_cases import found, of_values, stored, uri_of, write
 
@@ -51,13 +51,26 @@ MARK = Checkpoint(3, 4, b"d", "s")
 _ALTERED = ("ALTER", "CREATE", "DROP", "INSERT", "DELETE", "UPDATE", "COMMIT", "ROLLBACK")
 
 
-_STRIDES: Final = {"mariadb": 1, "mysql": 4, "cockroachdb": 4, "hsqldb": 5}
+_STRIDES: Final = {"mariadb": 1, "mysql": 4, "cockroachdb": 4, "hsqldb": 5, "oracle": 5}
 """How many statements lie between two that a migration is broken off at: all of them matter, and some are one code."""
 _LISTED: Final = """
 SELECT table_name, format('%s %s %s %s', column_name, data_type, is_nullable, column_default)
 FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'octonet_turns'
 UNION ALL SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'octonet_turns'
 """
+
+_ASKED_OF_HSQLDB: Final = (
+    "SELECT TABLE_NAME, COLUMN_NAME, DTD_IDENTIFIER, IS_NULLABLE, GENERATION_EXPRESSION, COLUMN_DEFAULT"
+    " FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'PUBLIC'",
+    "SELECT TABLE_NAME, CASE WHEN INDEX_NAME LIKE 'SYS%' THEN 'key' ELSE INDEX_NAME END, NON_UNIQUE, COLUMN_NAME"
+    " FROM INFORMATION_SCHEMA.SYSTEM_INDEXINFO WHERE TABLE_SCHEM = 'PUBLIC'",
+)
+_ASKED_OF_H2: Final = (
+    "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, CHARACTER_MAXIMUM_LENGTH, IS_NULLABLE, GENERATION_EXPRESSION,"
+    " COLUMN_DEFAULT FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'PUBLIC'",
+    "SELECT TABLE_NAME, CASE WHEN INDEX_NAME LIKE 'PRIMARY_KEY%' THEN 'key' ELSE INDEX_NAME END, IS_UNIQUE,"
+    " COLUMN_NAME, ORDERING_SPECIFICATION FROM INFORMATION_SCHEMA.INDEX_COLUMNS WHERE TABLE_SCHEMA = 'PUBLIC'",
+)
 
 
 @pytest.fixture(params=_STRIDES, autouse=True)
@@ -74,6 +87,7 @@ _CHOSEN: Final = {"dialect": ""}
 _CALLS: Final[dict[str, tuple[type, str]]] = {
     "cockroachdb": (asyncpg.Connection, "execute"),
     "hsqldb": (hsqldb_server.Connection, "run"),
+    "oracle": (dbapi_link.Connection, "run"),
 }
 """By what statements are run that change something."""
 
@@ -131,7 +145,9 @@ def written(folder: Path) -> dict[str, str]:
             found[table] = f"{found.get(table, '')}{text}\n"
         return found
     if _CHOSEN["dialect"] == "hsqldb":
-        return _written_on_hsqldb(name)
+        return _by_table(hsqldb.server().rows(question, name) for question in _ASKED_OF_HSQLDB)
+    if _CHOSEN["dialect"] == "oracle":
+        return _by_table(h2.asked(name, question) for question in _ASKED_OF_H2)
     server = mariadb.server() if _CHOSEN["dialect"] == "mariadb" else mysql.server()
     tables = server.sql("SHOW TABLES", name).split()
     told = server.sql(";".join(f"SHOW CREATE TABLE `{table}`" for table in tables), name) if tables else ""
@@ -139,15 +155,10 @@ def written(folder: Path) -> dict[str, str]:
     return dict(zip(tables, map("\n".join, lines), strict=True))
 
 
-def _written_on_hsqldb(name: str) -> dict[str, str]:
+def _by_table(answers: Iterable[Iterable[Sequence[object]]]) -> dict[str, str]:
     found: dict[str, set[str]] = {}
-    for question in (
-        "SELECT TABLE_NAME, COLUMN_NAME, DTD_IDENTIFIER, IS_NULLABLE, GENERATION_EXPRESSION, COLUMN_DEFAULT"
-        " FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'PUBLIC'",
-        "SELECT TABLE_NAME, CASE WHEN INDEX_NAME LIKE 'SYS%' THEN 'key' ELSE INDEX_NAME END, NON_UNIQUE, COLUMN_NAME"
-        " FROM INFORMATION_SCHEMA.SYSTEM_INDEXINFO WHERE TABLE_SCHEM = 'PUBLIC'",
-    ):
-        for table, *rest in hsqldb.server().rows(question, name):
+    for answer in answers:
+        for table, *rest in answer:
             found.setdefault(str(table), set()).add(str(rest))
     return {table: "\n".join(sorted(lines)) for table, lines in found.items()}
 
@@ -291,7 +302,9 @@ async def test_a_first_migration_broken_off_leaves_an_empty_database(
 
 
 async def test_a_prefix_may_hold_signs_that_mean_something_to_databases(tmp_path: Path) -> None:
-    options = DatabaseOptions(table_prefix="o'th`e\"r\\_%?")
+    # Oracle has no names with a quotation mark.
+    mark = "" if _CHOSEN["dialect"] == "oracle" else '"'
+    options = DatabaseOptions(table_prefix=f"o'th`e{mark}r\\_%?")
     database = await dialects.find(_CHOSEN["dialect"]).open(place(tmp_path), BEFORE, options)
     await follow(database, BEFORE)
     await put(database, BEFORE, "a", name="one", size=1, old="x", tags=["t"])
