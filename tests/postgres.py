@@ -71,11 +71,12 @@ class PostgresServer:
     def send(self, sign: signal.Signals) -> None:
         """Signal the server and everything below it: each of its connections is a process."""
         assert self._process is not None
+        _signal([self._process.pid, *self._below()], sign)
+
+    def _below(self) -> list[int]:
+        assert self._process is not None
         parent = self._process.pid
-        children = [int(word) for word in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-        for process in (parent, *children):
-            with suppress(ProcessLookupError):
-                os.kill(process, sign)
+        return [int(word) for word in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
     def start(self) -> None:
         """Start, and wait until it answers. It is tried again for as long: what a server that was killed held, its
@@ -124,12 +125,21 @@ class PostgresServer:
         """Stop at once, as after a power cut: what was not written is recovered at the next start."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
-            try:
-                self._process.wait(60)
-            except subprocess.TimeoutExpired:
-                self.send(signal.SIGKILL)
-                self._process.wait(60)
+            self._wait()
             self._process = None
+
+    def _wait(self) -> None:
+        """A connection that was let in last waits for the first word of its client for a minute, and the server for
+        that connection. The client may be a task of this very thread, which waits for the server."""
+        assert self._process is not None
+        for _ in range(60):
+            try:
+                self._process.wait(1.0)
+            except subprocess.TimeoutExpired:
+                _signal(self._below(), signal.SIGKILL)
+            else:
+                return
+        raise AssertionError(f"PostgreSQL does not stop; its log says:\n{self._log_end()}")
 
     @contextmanager
     def away(self) -> Iterator[None]:
@@ -191,6 +201,12 @@ def server() -> PostgresServer:
     atexit.register(started.remove)
     started.start()
     return started
+
+
+def _signal(processes: list[int], sign: signal.Signals) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, sign)
 
 
 def _done(command: list[str]) -> str:
