@@ -13,6 +13,8 @@ from octonet.kernel.errors import Unavailable
 Config: TypeAlias = dict[str, object]
 
 NO_LEADER = 10008
+NO_PEERS = 10005
+"""Too few servers of the cluster are known to live, as while it comes together."""
 NO_SUCH_MESSAGE = 10037
 NO_SUCH_STREAM = 10059
 WRONG_LAST_SEQUENCE = frozenset({10071, 10164})

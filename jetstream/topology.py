@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 
 from jetstream import subjects
-from jetstream.api import NO_LEADER, NO_SUCH_STREAM, ApiError, Config, NoAnswer, call
+from jetstream.api import NO_LEADER, NO_PEERS, NO_SUCH_STREAM, ApiError, Config, NoAnswer, call
 from jetstream.connection import Connection
 from jetstream.log_streams import LogStreams
 from octonet.kernel.errors import Unavailable
@@ -170,7 +170,7 @@ _info = msgspec.json.Decoder(_Info)
 
 
 async def ensure(client: Connection, config: Config) -> None:
-    """Make the stream, or bring its settings in line; a cluster that is choosing its leaders is waited for. Raises
+    """Make the stream, or bring its settings in line; a cluster that is coming together is waited for. Raises
     `Unavailable` with a sentence when the server will not, or when the stream is being filled from a backup."""
     until = asyncio.get_running_loop().time() + _CHOOSING
     while True:
@@ -182,7 +182,7 @@ async def ensure(client: Connection, config: Config) -> None:
             if over:
                 raise
         except ApiError as problem:
-            if over or problem.code != NO_LEADER:
+            if over or problem.code not in (NO_LEADER, NO_PEERS):
                 sentence = f"the stream {config['name']} cannot be set up: {problem}"
                 raise Unavailable(sentence, code="NATS_UNSUITABLE") from problem
         await asyncio.sleep(_PAUSE)
