@@ -70,3 +70,10 @@ def test_the_command_lists_every_dialect_with_its_tier_and_its_proof() -> None:
 def test_the_command_gives_one_dialect_as_json() -> None:
     ((name, told),) = json.loads(octonet("mysql", "--json")).items()
     assert (name, told["tier"], told["driver"], told["installed"]) == ("mysql", "stand-in", "asyncmy", True)
+
+
+def test_every_dialect_was_counted() -> None:
+    """`make conformance` counts; whoever adds a dialect, or takes one away, runs it."""
+    counted = json.loads((ROOT / "docs" / "conformance.json").read_text())
+    assert set(counted) == set(dialects.known())
+    assert all(told["passed"] > 100 and told["failed"] == 0 for told in counted.values())
