@@ -18,6 +18,8 @@ from octonet.kernel.errors import Unavailable
 log = logging.getLogger("octonet.nats")
 
 _INBOX: Final = "_INBOX"
+_HEARD_WITHIN: Final = 30
+"""Seconds."""
 _ELSEWHERE: Final = "_R_."
 """What the answers to requests from other accounts begin with."""
 
@@ -81,6 +83,12 @@ class NatsBus:
         if self._endpoint.issuer:
             self._callout = Callout(self._client, self._endpoint, doorman)
             await self._callout.open()
+        # The server asks nobody whom it has not heard of yet: whoever came first would stand before the door until that
+        # is given up.
+        try:
+            await self._client.flush(_HEARD_WITHIN)
+        except (NatsError, TimeoutError) as problem:
+            raise Unavailable("NATS does not answer: nobody would be let in") from problem
 
     def answer(self, request: BusRequest, body: bytes, headers: Mapping[str, str]) -> None:
         """See `Bus`."""
