@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Final
 
-import msgspec
 import sqlalchemy as sa
 
 from octonet.dialects.engine import hsqldb_ddl, hsqldb_patterns
-from octonet.dialects.engine.codec import as_number
-from octonet.dialects.engine.grammar import Cell, Expression, Grammar
+from octonet.dialects.engine.codec import as_number, from_json, to_json
+from octonet.dialects.engine.grammar import Grammar, as_double, sum_or_zero
 from octonet.dialects.engine.hsqldb_errors import JavaFailure, is_done_before
 from octonet.dialects.engine.hsqldb_held import Held, open_snapshot
 from octonet.dialects.engine.hsqldb_server import Server
@@ -21,27 +20,10 @@ from octonet.dialects.engine.journal_steps import Spelling
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.snapshot import SnapshotReader
 from octonet.dialects.engine.tables import Model
-from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
 _TEXT: Final = sa.String(hsqldb_ddl.LONGEST_TEXT, collation=hsqldb_ddl.COLLATION)
-
-
-def _number(value: Expression) -> Expression:
-    return cast("Expression", sa.cast(value, sa.Double()))
-
-
-def _total(value: Expression) -> Expression:
-    return cast("Expression", sa.func.coalesce(sa.func.sum(value), sa.literal_column("0")))
-
-
-def _to_json(value: object) -> Cell:
-    return msgspec.json.encode(value).decode()
-
-
-def _from_json(cell: Cell) -> JsonValue:
-    return cast("JsonValue", msgspec.json.decode(str(cell)))
 
 
 GRAMMAR: Final = Grammar(
@@ -57,15 +39,15 @@ GRAMMAR: Final = Grammar(
         FieldType.ARRAY: _TEXT,
     },
     key=sa.String(255, collation=hsqldb_ddl.COLLATION),
-    encoders={FieldType.JSON: _to_json, FieldType.ARRAY: _to_json},
-    decoders={FieldType.NUMBER: as_number, FieldType.JSON: _from_json, FieldType.ARRAY: _from_json},
+    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
+    decoders={FieldType.NUMBER: as_number, FieldType.JSON: from_json, FieldType.ARRAY: from_json},
     pattern=hsqldb_patterns.pattern,
     manners={
         hsqldb_patterns.LIKE: lambda column, text: column.like(text, escape=hsqldb_patterns.ESCAPE),
         hsqldb_patterns.REGEX: lambda column, text: sa.func.regexp_matches(column, text, type_=sa.Boolean()),
     },
-    total=_total,
-    number=_number,
+    total=sum_or_zero,
+    number=as_double,
     declares_references=False,
     takes_rows_out=True,
     most_ids=1000,

@@ -4,43 +4,26 @@ part of their transaction."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.mssql import NVARCHAR, TINYINT
 
 from octonet.dialects.engine import mssql_ddl, mssql_patterns
-from octonet.dialects.engine.codec import as_number
+from octonet.dialects.engine.codec import as_number, from_json, to_json
 from octonet.dialects.engine.dbapi_database import DbapiDatabase
 from octonet.dialects.engine.dbapi_server import Server
-from octonet.dialects.engine.grammar import Cell, Condition, Expression, Grammar
+from octonet.dialects.engine.grammar import Cell, Condition, Expression, Grammar, as_double, sum_or_zero
 from octonet.dialects.engine.inventory import Listings
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.mssql_letters import kept
 from octonet.dialects.engine.mssql_product import MSSQL, WRITTEN, Packed
-from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
 _TEXT: Final = NVARCHAR(mssql_ddl.LONGEST_TEXT, collation=mssql_ddl.COLLATION)
 _LONG: Final = NVARCHAR(None, collation=mssql_ddl.COLLATION)
-
-
-def _number(value: Expression) -> Expression:
-    return cast("Expression", sa.cast(value, sa.Double()))
-
-
-def _total(value: Expression) -> Expression:
-    return cast("Expression", sa.func.coalesce(sa.func.sum(value), sa.literal_column("0")))
-
-
-def _to_json(value: object) -> Cell:
-    return msgspec.json.encode(value).decode()
-
-
-def _from_json(cell: Cell) -> JsonValue:
-    return cast("JsonValue", msgspec.json.decode(str(cell)))
 
 
 def _matches(column: Expression, text: Expression) -> Condition:
@@ -73,22 +56,22 @@ GRAMMAR: Final = Grammar(
     },
     key=NVARCHAR(255, collation=mssql_ddl.COLLATION),
     kept=_LONG,
-    encoders={FieldType.JSON: _to_json, FieldType.ARRAY: _to_json},
+    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
     decoders={
         FieldType.NUMBER: as_number,
         FieldType.BOOLEAN: bool,
-        FieldType.JSON: _from_json,
-        FieldType.ARRAY: _from_json,
+        FieldType.JSON: from_json,
+        FieldType.ARRAY: from_json,
     },
     pattern=mssql_patterns.pattern,
     manners={
         mssql_patterns.LIKE: lambda column, text: column.like(text, escape=mssql_patterns.ESCAPE),
         mssql_patterns.REGEX: _matches,
     },
-    total=_total,
+    total=sum_or_zero,
     among=_among,
     pack=_packed,
-    number=_number,
+    number=as_double,
     declares_references=False,
     takes_rows_out=True,
     most_ids=1000,

@@ -5,22 +5,20 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.oracle import BINARY_DOUBLE, NUMBER
 
 from octonet.dialects.engine import oracle_ddl, oracle_patterns
-from octonet.dialects.engine.codec import as_number
+from octonet.dialects.engine.codec import as_number, from_json, to_json
 from octonet.dialects.engine.dbapi_database import DbapiJournalledDatabase
 from octonet.dialects.engine.dbapi_driver import FAILURES, Failure
 from octonet.dialects.engine.dbapi_server import Server
-from octonet.dialects.engine.grammar import Cell, Condition, Expression, Grammar
+from octonet.dialects.engine.grammar import Condition, Expression, Grammar, sum_or_zero
 from octonet.dialects.engine.inventory import Listings
 from octonet.dialects.engine.journal_migrator import Journalling
 from octonet.dialects.engine.journal_steps import Spelling
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.oracle_product import ORACLE, WRITTEN
-from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
@@ -29,18 +27,6 @@ _TEXT: Final = sa.String(oracle_ddl.LONGEST_TEXT)
 
 def _number(value: Expression) -> Expression:
     return cast("Expression", sa.cast(value, BINARY_DOUBLE()))
-
-
-def _total(value: Expression) -> Expression:
-    return cast("Expression", sa.func.coalesce(sa.func.sum(value), sa.literal_column("0")))
-
-
-def _to_json(value: object) -> Cell:
-    return msgspec.json.encode(value).decode()
-
-
-def _from_json(cell: Cell) -> JsonValue:
-    return cast("JsonValue", msgspec.json.decode(str(cell)))
 
 
 def _like(column: Expression, text: Expression) -> Condition:
@@ -70,12 +56,12 @@ GRAMMAR: Final = Grammar(
     },
     key=sa.String(255),
     kept=sa.Text(),
-    encoders={FieldType.JSON: _to_json, FieldType.ARRAY: _to_json},
+    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
     decoders={
         FieldType.NUMBER: as_number,
         FieldType.BOOLEAN: bool,
-        FieldType.JSON: _from_json,
-        FieldType.ARRAY: _from_json,
+        FieldType.JSON: from_json,
+        FieldType.ARRAY: from_json,
     },
     pattern=oracle_patterns.pattern,
     manners={
@@ -84,7 +70,7 @@ GRAMMAR: Final = Grammar(
         oracle_patterns.REGEX: _matches,
         oracle_patterns.SOME_REGEX: lambda column, text: sa.and_(_matches(column, text), _has_letters(column)),
     },
-    total=_total,
+    total=sum_or_zero,
     number=_number,
     declares_references=False,
     takes_rows_out=True,

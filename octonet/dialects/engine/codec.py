@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
+import msgspec
+
 from octonet.dialects.engine.grammar import Cell, Cells, Grammar
 from octonet.kernel.ids import JsonValue, Row
 from octonet.kernel.schema import FieldType
@@ -57,6 +59,16 @@ def as_number(value: Cell) -> JsonValue:
     if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_EXACT:
         return int(value)
     return cast("JsonValue", value)
+
+
+def to_json(value: object) -> Cell:
+    """JSON as its text."""
+    return msgspec.json.encode(value).decode()
+
+
+def from_json(cell: Cell) -> JsonValue:
+    """What the text of JSON says."""
+    return cast("JsonValue", msgspec.json.decode(str(cell)))
 
 
 def first_cells(rows: Sequence[Cells]) -> list[str]:

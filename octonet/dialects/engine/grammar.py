@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -26,6 +26,16 @@ Rows: TypeAlias = "sa.Select[*tuple[Any, ...]]"
 
 def _as_it_stands(value: Expression) -> Expression:
     return value
+
+
+def as_double(value: Expression) -> Expression:
+    """The number as a double, which compares with any other."""
+    return cast("Expression", sa.cast(value, sa.Double()))
+
+
+def sum_or_zero(value: Expression) -> Expression:
+    """The sum of the non-null values, of doubles; zero when there are none."""
+    return cast("Expression", sa.func.coalesce(sa.func.sum(value), sa.literal_column("0")))
 
 
 class Grammar(msgspec.Struct, frozen=True):

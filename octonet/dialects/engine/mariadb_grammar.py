@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from octonet.dialects.engine import mariadb_ddl, mariadb_patterns
-from octonet.dialects.engine.codec import as_number
-from octonet.dialects.engine.grammar import Cell, Expression, Grammar
+from octonet.dialects.engine.codec import as_number, from_json, to_json
+from octonet.dialects.engine.grammar import Expression, Grammar
 from octonet.dialects.engine.inventory import Listings
-from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import FieldType
 
 _TEXT: Final = mysql.LONGTEXT()
@@ -25,14 +23,6 @@ def _number(value: Expression) -> Expression:
 
 def _total(value: Expression) -> Expression:
     return cast("Expression", sa.func.coalesce(sa.func.sum(value), sa.literal_column("0e0")))
-
-
-def _to_json(value: object) -> Cell:
-    return msgspec.json.encode(value).decode()
-
-
-def _from_json(cell: Cell) -> JsonValue:
-    return cast("JsonValue", msgspec.json.decode(str(cell)))
 
 
 GRAMMAR: Final = Grammar(
@@ -48,12 +38,12 @@ GRAMMAR: Final = Grammar(
         FieldType.ARRAY: _TEXT,
     },
     key=sa.String(255),
-    encoders={FieldType.JSON: _to_json, FieldType.ARRAY: _to_json},
+    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
     decoders={
         FieldType.NUMBER: as_number,
         FieldType.BOOLEAN: bool,
-        FieldType.JSON: _from_json,
-        FieldType.ARRAY: _from_json,
+        FieldType.JSON: from_json,
+        FieldType.ARRAY: from_json,
     },
     pattern=mariadb_patterns.pattern,
     manners={

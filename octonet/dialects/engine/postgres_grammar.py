@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.types import TypeEngine
 
 from octonet.dialects.engine import postgres_patterns
-from octonet.dialects.engine.codec import as_number
-from octonet.dialects.engine.grammar import Cell, Condition, Expression, Grammar, Single
+from octonet.dialects.engine.codec import as_number, from_json, to_json
+from octonet.dialects.engine.grammar import Cell, Condition, Expression, Grammar, Single, as_double, sum_or_zero
 from octonet.dialects.engine.inventory import Listings
 from octonet.kernel.aggregate import Function
-from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import FieldType
 
 _TEXT: Final = sa.Text(collation="C")
@@ -36,22 +34,6 @@ def _among(column: Expression, values: Expression, negated: bool) -> Condition:
     return column != sa.func.all(values) if negated else column == sa.func.any(values)
 
 
-def _number(value: Expression) -> Expression:
-    return cast("Expression", sa.cast(value, sa.Double()))
-
-
-def _total(value: Expression) -> Expression:
-    return cast("Expression", sa.func.coalesce(sa.func.sum(value), sa.literal_column("0")))
-
-
-def _to_json(value: object) -> Cell:
-    return msgspec.json.encode(value).decode()
-
-
-def _from_json(cell: Cell) -> JsonValue:
-    return cast("JsonValue", msgspec.json.decode(str(cell)))
-
-
 def _packed(values: Sequence[Cell]) -> Cell:
     return cast("list[Single]", list(values))
 
@@ -69,20 +51,20 @@ GRAMMAR: Final = Grammar(
         FieldType.JSON: sa.JSON(),
         FieldType.ARRAY: sa.JSON(),
     },
-    encoders={FieldType.JSON: _to_json, FieldType.ARRAY: _to_json},
-    decoders={FieldType.NUMBER: as_number, FieldType.JSON: _from_json, FieldType.ARRAY: _from_json},
+    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
+    decoders={FieldType.NUMBER: as_number, FieldType.JSON: from_json, FieldType.ARRAY: from_json},
     pattern=postgres_patterns.pattern,
     manners={
         postgres_patterns.LIKE: lambda column, text: column.like(text),
         postgres_patterns.ILIKE: lambda column, text: column.ilike(text),
         postgres_patterns.REGEX: lambda column, text: column.bool_op("~")(text),
     },
-    total=_total,
+    total=sum_or_zero,
     among=_among,
     pack=_packed,
     packs_fractions=True,
     lines=_lines,
-    number=_number,
+    number=as_double,
     extremes={
         (Function.MIN, FieldType.BOOLEAN): sa.func.bool_and,
         (Function.MAX, FieldType.BOOLEAN): sa.func.bool_or,

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Final
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from octonet.dialects.engine import glob
-from octonet.dialects.engine.grammar import Cell, Expression, Grammar
+from octonet.dialects.engine.codec import from_json, to_json
+from octonet.dialects.engine.grammar import Expression, Grammar
 from octonet.dialects.engine.inventory import Listings
-from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import FieldType
 
 
 def _unroll(values: Expression) -> sa.Select[object]:
     return sa.select(sa.func.json_each(values).table_valued("value").c.value)
-
-
-def _to_json(value: object) -> Cell:
-    return msgspec.json.encode(value).decode()
-
-
-def _from_json(cell: Cell) -> JsonValue:
-    return cast("JsonValue", msgspec.json.decode(str(cell)))
 
 
 GRAMMAR: Final = Grammar(
@@ -40,8 +31,8 @@ GRAMMAR: Final = Grammar(
         FieldType.JSON: sa.Text(),
         FieldType.ARRAY: sa.Text(),
     },
-    encoders={FieldType.JSON: _to_json, FieldType.ARRAY: _to_json},
-    decoders={FieldType.BOOLEAN: bool, FieldType.JSON: _from_json, FieldType.ARRAY: _from_json},
+    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
+    decoders={FieldType.BOOLEAN: bool, FieldType.JSON: from_json, FieldType.ARRAY: from_json},
     pattern=glob.pattern,
     manners={
         glob.GLOB: lambda column, text: column.bool_op("GLOB")(text),
@@ -49,7 +40,7 @@ GRAMMAR: Final = Grammar(
     },
     total=sa.func.total,
     unroll=_unroll,
-    pack=_to_json,
+    pack=to_json,
     takes_rows_out=True,
     most_ids=10_000,
     keyed_table_options={"sqlite_with_rowid": False},
