@@ -2,9 +2,9 @@
 is not stored yet.
 
 A lane that has nothing else to do may decide a frame of its own process while the broker stores it: the two take about
-as long. That is for a client that writes alone; where several write, waiting makes larger batches, which is worth more.
-Nothing is appended before the frame is known to be stored as the very next one; otherwise the decision is
-forgotten, and made again when the frames arrive.
+as long. That is for where few write; where many do, the next frame is stored while the last one is decided, and waiting
+makes larger batches, which is worth more. Nothing is appended before the frame is known to be stored as the very
+next one; otherwise the decision is forgotten, and made again when the frames arrive.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections import deque
 from octonet.kernel.ids import Sequence
 from octonet.kernel.log import CommandStream, Recorded
 
+FEW = 64
+"""Commands of a frame that is decided early at most: for more, the next frame is sent ahead."""
 _MOST_AHEAD = 8
 """Deliveries that wait for the lane before the reader is held back."""
 _STORED_WITHIN = 1.0
@@ -23,7 +25,7 @@ _REST = 64
 
 
 class Offer:
-    """A frame of one command on its way. `stored` holds the sequence it was stored at, 0 when that is not known."""
+    """A frame of few commands on its way. `stored` holds the sequence it was stored at, 0 when that is not known."""
 
     __slots__ = ("body", "stored")
 
@@ -53,7 +55,7 @@ class Ahead:
 
     async def publish(self, frame: bytes, commands: int) -> Sequence:
         """See `CommandStream.publish`; `commands` are in the frame."""
-        if commands > 1 or not self.watched:
+        if commands > FEW or not self.watched:
             return await self._stream.publish(frame)
         offer = Offer(frame)
         self._offers.append(offer)
@@ -91,8 +93,8 @@ class Arrivals:
         self._queue: deque[list[Recorded]] = deque()
         self._room = asyncio.Event()
         self._rest = 0
-        self.alone = False
-        """Whether the last batch was of one command."""
+        self.few = False
+        """Whether the last batch was of few commands."""
         self._pump = asyncio.create_task(self._read(after), name="arrivals")
 
     async def next(self, after: int) -> list[Recorded] | Offer:
@@ -109,7 +111,7 @@ class Arrivals:
                     return messages
             if self._pump.done():
                 self._pump.result()
-            if self.alone and not self._rest and (offer := self._ahead.first(after)) is not None:
+            if self.few and not self._rest and (offer := self._ahead.first(after)) is not None:
                 return offer
             self._ahead.moved.clear()
             await self._ahead.moved.wait()

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from commands.engine.ahead import Ahead
+from commands.engine.ahead import FEW, Ahead
 from commands.engine.outcomes import Waiting
 from octonet.kernel.envelope import Draft
 from octonet.kernel.errors import CHANGE_SET_REFUSED, Conflict, InFlight, OctonetError, TooLarge
@@ -23,8 +23,6 @@ from octonet.kernel.log import Outcome
 from octonet.kernel.operation import Command
 
 _ON_THE_WAY = 2
-_WORTH = 64
-"""Commands for which a second frame is sent ahead."""
 _OVERDUE = 0.05
 """Seconds after which a stored frame is not waited for: its worker may be far, or there may be none for a while."""
 _MOST = 512
@@ -81,7 +79,7 @@ class Framer:
 
     def _schedule(self) -> None:
         ahead = len(self._on_the_way)
-        if not self._scheduled and (not ahead or (ahead < _ON_THE_WAY and len(self._drafts) >= _WORTH)):
+        if not self._scheduled and (not ahead or (ahead < _ON_THE_WAY and len(self._drafts) >= FEW)):
             self._scheduled = True
             self._loop.call_soon(self._flush)
 

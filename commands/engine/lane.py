@@ -15,7 +15,7 @@ from time import perf_counter, time_ns
 
 import msgspec
 
-from commands.engine.ahead import Arrivals, Offer
+from commands.engine.ahead import FEW, Arrivals, Offer
 from commands.engine.decider import Decider, Item, foreseen
 from commands.engine.outcomes import told_again
 from commands.engine.parts import Parts
@@ -224,7 +224,7 @@ class Lane:
                 if isinstance(found, Offer):
                     await self._foresee(found, arrivals)
                 else:
-                    arrivals.alone = await self._take(found) == 1
+                    arrivals.few = await self._take(found) <= FEW
         finally:
             watching.cancel()
             await arrivals.close()

@@ -16,11 +16,14 @@ from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import ID, EntitySchema
 
 _CODE: Final = "INVALID_CURSOR"
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def encode(values: tuple[JsonValue, ...]) -> str:
     """The token for the last row of a page: the values it is sorted by, its id last. URL-safe, without padding."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(values)).rstrip(b"=").decode()
+    text = binascii.b2a_base64(_encode(values), newline=False)
+    return text.translate(_URL_SAFE, b"=").decode()
 
 
 def decode(token: str, orders: Sequence[Order], schema: EntitySchema, path: str) -> tuple[JsonValue, ...]:

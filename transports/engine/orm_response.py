@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from octonet.gateway import Written
+from octonet.kernel.ids import Row
 from octonet.kernel.log import Verdict
 from octonet.kernel.operation import Answer, Result
 from octonet.reader import Read
@@ -13,6 +14,17 @@ from octonet.trying import text as facts
 
 _UPDATE_MANY = "updateMany"
 _encode = msgspec.json.Encoder().encode
+
+
+class _Metadata(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    count: int | None = None
+    total: int | None = None
+    cursor: str | None = None
+
+
+class _Page(msgspec.Struct, frozen=True, tag_field="status", tag="ok", gc=False):
+    data: list[Row]
+    metadata: _Metadata
 
 
 def encode(result: Read | Written) -> bytes:
@@ -61,14 +73,8 @@ def _trial(trial: Consequences) -> bytes:
 
 def _read(answer: Answer) -> bytes:
     if answer.rows is not None:
-        return b'{"status":"ok","data":%b%b}' % (_encode(answer.rows), _metadata(answer))
+        return _encode(_Page(answer.rows, _Metadata(answer.count, answer.total, answer.cursor)))
     if answer.count is not None:
         total = answer.count if answer.total is None else answer.total
         return b'{"status":"ok","data":%d,"metadata":{"total":%d}}' % (answer.count, total)
     return b'{"status":"ok","data":%b}' % (b"null" if answer.row is None else _encode(answer.row))
-
-
-def _metadata(answer: Answer) -> bytes:
-    found = [(b"count", answer.count), (b"total", answer.total), (b"cursor", answer.cursor)]
-    members = [b'"%b":%b' % (name, _encode(value)) for name, value in found if value is not None]
-    return b',"metadata":{%b}' % b",".join(members) if members else b""

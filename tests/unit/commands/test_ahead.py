@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from commands.engine.ahead import Ahead, Arrivals, Offer
+from commands.engine.ahead import FEW, Ahead, Arrivals, Offer
 from octonet.kernel.errors import OutcomeUnknown
 from octonet.kernel.ids import Sequence
 from octonet.kernel.log import LogGap, Recorded
@@ -57,11 +57,11 @@ class Bench:
         self.broker = Broker()
         self.ahead = Ahead(self.broker)  # type: ignore[arg-type]  # only what is used
         self.arrivals = Arrivals(self.broker, self.ahead, 0)  # type: ignore[arg-type]
-        self.arrivals.alone = True
+        self.arrivals.few = True
         self.sent: list[asyncio.Task[Sequence]] = []
 
-    async def send(self, frame: bytes) -> None:
-        self.sent.append(asyncio.create_task(self.ahead.publish(frame, 1)))
+    async def send(self, frame: bytes, commands: int = 1) -> None:
+        self.sent.append(asyncio.create_task(self.ahead.publish(frame, commands)))
         await asyncio.sleep(0)
 
     async def next(self, after: int) -> list[Recorded] | Offer:
@@ -169,9 +169,16 @@ async def test_without_a_lane_nothing_is_kept(bench: Bench) -> None:
     assert bench.ahead.first(0) is None
 
 
-async def test_where_several_write_nothing_is_decided_early(bench: Bench) -> None:
-    bench.sent.append(asyncio.create_task(bench.ahead.publish(b"of several", 2)))
+async def test_a_frame_of_few_commands_is_offered_as_one_of_one(bench: Bench) -> None:
+    await bench.send(b"of few", FEW)
+    offer = await bench.next(0)
+    assert isinstance(offer, Offer)
+    assert offer.body == b"of few"
+
+
+async def test_where_many_write_nothing_is_decided_early(bench: Bench) -> None:
+    await bench.send(b"of many", FEW + 1)
     assert await bench.silent(0)
-    bench.arrivals.alone = False
+    bench.arrivals.few = False
     await bench.send(b"one")
     assert await bench.silent(0)
