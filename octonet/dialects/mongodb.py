@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from octonet.dialects.engine import mongodb_migration
+from octonet.dialects.engine.local_copy import place
 from octonet.dialects.engine.mongodb_layout import Layout, lay_out
 from octonet.dialects.engine.mongodb_ledger import Ledger, State, Write
 from octonet.dialects.engine.mongodb_migration import Migration
 from octonet.dialects.engine.mongodb_reads import MongodbSource
 from octonet.dialects.engine.mongodb_server import Server
-from octonet.dialects.engine.mongodb_snapshot import Copying, place
+from octonet.dialects.engine.mongodb_snapshot import Copying
 from octonet.dialects.engine.mongodb_transaction import MongodbTransaction
 from octonet.kernel.errors import Internal, StorageUnavailable
 from octonet.kernel.schema import Schemas

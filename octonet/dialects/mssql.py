@@ -14,11 +14,12 @@ from octonet.dialects.engine import mssql_ddl, mssql_patterns
 from octonet.dialects.engine.codec import as_number, from_json, to_json
 from octonet.dialects.engine.dbapi_database import DbapiDatabase
 from octonet.dialects.engine.dbapi_server import Server
+from octonet.dialects.engine.ends import Verbatim
 from octonet.dialects.engine.grammar import Cell, Condition, Expression, Grammar, as_double, sum_or_zero
 from octonet.dialects.engine.inventory import Listings
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.mssql_letters import kept
-from octonet.dialects.engine.mssql_product import MSSQL, WRITTEN, Packed
+from octonet.dialects.engine.mssql_product import MSSQL, WRITTEN
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
@@ -39,7 +40,7 @@ def _among(column: Expression, values: Expression, negated: bool) -> Condition:
 
 
 def _packed(values: Sequence[Cell]) -> Cell:
-    return Packed(msgspec.json.encode([kept(cell) if isinstance(cell, str) else cell for cell in values]).decode())
+    return Verbatim(msgspec.json.encode([kept(cell) if isinstance(cell, str) else cell for cell in values]).decode())
 
 
 GRAMMAR: Final = Grammar(

@@ -40,6 +40,7 @@ class OwnThread:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._given_up = False
+        self._last: Callable[[], None] | None = None
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do some work that blocks. Who is cancelled meanwhile gives it up. Raises what the work raises, and
@@ -57,8 +58,9 @@ class OwnThread:
             self._give_up()
             raise
 
-    def end(self) -> None:
-        """Let the thread end, when it has done what it was asked."""
+    def end(self, last: Callable[[], None] | None = None) -> None:
+        """Let the thread end, when it has done what it was asked, and this at last, which raises nothing."""
+        self._last = last or self._last
         self._calls.put(None)
 
     def leave(self, deadline: float) -> None:
@@ -76,6 +78,8 @@ class OwnThread:
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
             call()
+        if self._last is not None:
+            self._last()
         _hung.discard(self)
 
 

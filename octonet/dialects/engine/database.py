@@ -6,10 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from octonet.dialects.engine.copied_snapshot import copied
 from octonet.dialects.engine.follower import Follower, followed
 from octonet.dialects.engine.grammar import Grammar
 from octonet.dialects.engine.inventory import Inventory, Listings, take
 from octonet.dialects.engine.links import Reader
+from octonet.dialects.engine.local_copy import place
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.queries import Queries
 from octonet.dialects.engine.reading import Reads, SqlSource, checkpoint_of
@@ -49,7 +51,7 @@ class SqlDatabase(SqlSource, ABC):
         model = build(schemas, self._grammar, self._options.table_prefix)
         writer = await self._open_writer(model, migrating=True)
         try:
-            follower = Follower(model, self._grammar, writer, self._look(writer))
+            follower = Follower(model, self._grammar, writer, self._inventory(writer))
             await follower.prepare(strategy)
             if strategy is Strategy.UPDATE:
                 model = await follower.follow(schemas, drop=drop)
@@ -92,6 +94,18 @@ class SqlDatabase(SqlSource, ABC):
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
         """See the port."""
+        if self._reads.at_once:
+            async with self._look() as look:
+                yield look
+        else:
+            # A moment is seen while nobody writes: no longer than it takes to copy it.
+            with place() as copy:
+                async with self._look() as look:
+                    found = await copied(look, [e.schema for e in self._queries.model.entities.values()], copy)
+                yield found
+
+    @asynccontextmanager
+    async def _look(self) -> AsyncIterator[SqlSnapshot]:
         queries, reader = self._queries, await self._open_snapshot()
         try:
             yield SqlSnapshot(queries, reader)
@@ -115,11 +129,11 @@ class SqlDatabase(SqlSource, ABC):
         model = self._queries.model
         writer = await self._open_writer(model, migrating=True)
         try:
-            await Follower(model, self._grammar, writer, self._look(writer)).drop()
+            await Follower(model, self._grammar, writer, self._inventory(writer)).drop()
         except BaseException:
             await writer.rollback()
             raise
         await writer.commit()
 
-    def _look(self, writer: Writer) -> Callable[[], Awaitable[Inventory]]:
+    def _inventory(self, writer: Writer) -> Callable[[], Awaitable[Inventory]]:
         return lambda: take(writer, self._listings, self._grammar)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from octonet.dialects.engine.dbapi_locks import Turns
 from octonet.dialects.engine.dbapi_server import Held, Server, open_snapshot
-from octonet.dialects.engine.dbapi_writer import DbapiWriter, DbapiWriting
+from octonet.dialects.engine.dbapi_writer import DbapiWriting
 from octonet.dialects.engine.grammar import Grammar
 from octonet.dialects.engine.held_database import HeldDatabase
 from octonet.dialects.engine.inventory import Listings
 from octonet.dialects.engine.journal_database import JournalledDatabase
 from octonet.dialects.engine.journal_migrator import Journalling
+from octonet.dialects.engine.session_writer import SessionWriter
 from octonet.dialects.engine.snapshot import SnapshotReader
 from octonet.dialects.engine.tables import Model
 from octonet.kernel.storage import DatabaseOptions
@@ -21,19 +23,23 @@ class DbapiDatabase(HeldDatabase):
         self, grammar: Grammar, listings: Listings, server: Server, model: Model, options: DatabaseOptions
     ) -> None:
         self._server = server
-        self._writing = DbapiWriting(server, options.table_prefix)
-        place = server.product.place
+        self._writing = DbapiWriting(server, options)
         super().__init__(
-            grammar, listings, place, model, lambda: Held(server, options.query_timeout), self._writing, options
+            grammar,
+            listings,
+            server.product.place,
+            model,
+            lambda: Held(server, options),
+            self._writing,
+            options,
+            at_once=not isinstance(server.product.lock, Turns),
         )
 
     async def _open_snapshot(self) -> SnapshotReader:
-        return await open_snapshot(self._server)
+        return await open_snapshot(self._server, self._options.table_prefix)
 
-    async def _open_writer(self, model: Model, *, migrating: bool) -> DbapiWriter:
-        writer = DbapiWriter(self._server, model, migrating=migrating)
-        await self._writing.begin(writer)
-        return writer
+    async def _open_writer(self, model: Model, *, migrating: bool) -> SessionWriter:
+        return await self._writing.writer(model, migrating=migrating)
 
 
 class DbapiJournalledDatabase(JournalledDatabase):
@@ -41,15 +47,19 @@ class DbapiJournalledDatabase(JournalledDatabase):
 
     def __init__(self, server: Server, told: Journalling, model: Model, options: DatabaseOptions) -> None:
         self._server = server
-        self._writing = DbapiWriting(server, options.table_prefix)
+        self._writing = DbapiWriting(server, options, commits=True)
         super().__init__(
-            told, server.product.place, model, lambda: Held(server, options.query_timeout), self._writing, options
+            told,
+            server.product.place,
+            model,
+            lambda: Held(server, options),
+            self._writing,
+            options,
+            at_once=not isinstance(server.product.lock, Turns),
         )
 
     async def _open_snapshot(self) -> SnapshotReader:
-        return await open_snapshot(self._server)
+        return await open_snapshot(self._server, self._options.table_prefix)
 
-    async def _begun(self, model: Model, *, migrating: bool) -> DbapiWriter:
-        writer = DbapiWriter(self._server, model, migrating=migrating)
-        await self._writing.begin(writer)
-        return writer
+    async def _begun(self, model: Model, *, migrating: bool) -> SessionWriter:
+        return await self._writing.writer(model, migrating=migrating)

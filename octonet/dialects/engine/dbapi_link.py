@@ -34,6 +34,8 @@ class Link:
         self._raw: Raw | None = None
         self._cursor: Cursor | None = None
         """Of the statement under way."""
+        self._left: Raw | None = None
+        """Cut, but not closed yet."""
         self._raw = self._done(lambda: product.connect(driver, at, within))
         if seconds:
             raw = self._raw
@@ -53,17 +55,18 @@ class Link:
 
     def run(self, text: str, arguments: Sequence[Cell]) -> int:
         """Run a statement; the number of rows it touched."""
-        if text in ("COMMIT", "ROLLBACK"):
+        call = self._product.calls.get(text)
+        if call is not None:
             raw = self._open
-            self._done(raw.commit if text == "COMMIT" else raw.rollback)
+            self._done(lambda: call(raw))
             return 0
-        return self._done(lambda: self._touched(text, arguments))
+        return self._done(lambda: self._touched(text, arguments), text, (arguments,))
 
     def many(self, text: str, lines: Sequence[Sequence[Cell]]) -> int:
         """Run a statement for each line; the number of rows touched in all. What an insert touches is not looked at by
         anybody: where the driver does not count, its lines still travel together."""
         if not self._product.counts_many and not text.startswith("INSERT"):
-            return sum([self._done(lambda line=line: self._touched(text, line)) for line in lines])  # type: ignore[misc]
+            return sum([self.run(text, line) for line in lines])
         return sum([self._batch(text, some) for some in packets(lines, _LINES, _LETTERS)])
 
     def close(self) -> None:
@@ -78,7 +81,17 @@ class Link:
         raw, self._raw = self._raw, None
         self.closed = True
         if raw is not None:
+            self._left = raw
             self._done(lambda: self._product.cancel(raw, self._cursor))
+
+    def leave(self) -> None:
+        """What is to be done in its own thread when it was cut, and does nothing any more."""
+        raw, self._left = self._left, None
+        if raw is not None:
+            try:
+                self._done(raw.close)
+            except Failure as problem:
+                _log.debug("a connection that was cut ended badly: %s", problem)
 
     @property
     def _open(self) -> Raw:
@@ -109,9 +122,9 @@ class Link:
                 cursor.executemany(text, [self._product.bound(line) for line in lines])
                 return max(cursor.rowcount, 0)
 
-        return self._done(run)
+        return self._done(run, text, lines)
 
-    def _done(self, work: Callable[[], T]) -> T:
+    def _done(self, work: Callable[[], T], text: str = "", lines: Sequence[Sequence[Cell]] = ()) -> T:
         try:
             return work()
         except self._errors as error:
@@ -119,7 +132,18 @@ class Link:
             if self._product.meanings.is_gone(failure):
                 self.closed = True
             # What it is asked for meanings goes no further than to this one.
-            raise failure from None
+            raise self._explained(failure, text, lines) from None
+
+    def _explained(self, failure: Failure, text: str, lines: Sequence[Sequence[Cell]]) -> Failure:
+        ask, raw = self._product.explained, self._raw
+        if ask is None or not text or raw is None or self.closed:
+            return failure
+        try:
+            added = ask(raw, failure, text, lines)
+        except self._errors as problem:
+            _log.debug("nothing more is known of an error: %s", problem)
+            return failure
+        return Failure(f"{failure}{added}", failure.code, failure.state)
 
 
 class Connection:
@@ -157,7 +181,7 @@ class Connection:
             self._link.cut()
         except Failure as problem:
             _log.debug("a connection was cut already: %s", problem)
-        self._own.end()
+        self._own.end(self._link.leave)
 
     async def close(self) -> None:
         """Say goodbye."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
 from octonet.dialects.engine.dbapi_driver import Cursor, Failure, Raw
 from octonet.dialects.engine.dbapi_errors import Meanings
+from octonet.dialects.engine.dbapi_locks import NamedLock, Turns
 from octonet.dialects.engine.grammar import Cell
 from octonet.kernel.errors import Invalid
 
@@ -30,6 +32,11 @@ class Address(msgspec.Struct, frozen=True):
     def shown(self) -> str:
         """Without the password."""
         return f"{self.scheme}://{self.user}@{self.host}:{self.port}/{self.database}"
+
+
+CALLS: Final[Mapping[str, Callable[[Raw], None]]] = MappingProxyType(
+    {"COMMIT": lambda raw: raw.commit(), "ROLLBACK": lambda raw: raw.rollback()}
+)
 
 
 class Product(msgspec.Struct, frozen=True):
@@ -71,20 +78,21 @@ class Product(msgspec.Struct, frozen=True):
     begin: str
     """Opens a transaction that writes, if it does not open itself."""
     snapshot: str
-    """Opens a transaction that looks at one moment."""
+    """Opens a transaction that looks at one moment; where turns are taken, one that reads."""
     place: str
     """The query whose only value tells the database and the schema apart from others on the server."""
-    lock: Callable[[str, int], str]
-    """The query that takes a lock, by its name, within so many seconds, for this session; it tells a number."""
-    taken: Callable[[int], bool]
-    """Whether that number says that the lock is ours."""
-    unlock: Callable[[str], str]
-    """The query that gives it back."""
+    lock: NamedLock | Turns
+    """How writers, and where there are no snapshots readers, too, keep out of each other's way."""
     words: Callable[[str], str]
     """How a savepoint is spelled; empty where there is nothing to say."""
     meanings: Meanings
     reason: Callable[[Failure], str]
     """What to do about a refused connection; empty where the number says nothing."""
+    calls: Mapping[str, Callable[[Raw], None]] = CALLS
+    """What is not said to the server, but told to the driver, by the statement in whose place it stands."""
+    explained: Callable[[Raw, Failure, str, Sequence[Sequence[Cell]]], str] | None = None
+    """What is to be added to an error of a statement that was run over lines, asked on its connection, for the meanings
+    to find names in."""
 
 
 def parsed(uri: str, product: Product, written: str) -> Address:

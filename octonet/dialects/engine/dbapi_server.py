@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
@@ -12,11 +13,14 @@ from octonet.dialects.engine import dbapi_errors
 from octonet.dialects.engine.blocking import OwnThread
 from octonet.dialects.engine.dbapi_driver import FAILURES, Failure, load
 from octonet.dialects.engine.dbapi_link import Connection, Link
+from octonet.dialects.engine.dbapi_locks import Turns
 from octonet.dialects.engine.dbapi_product import Product, parsed
 from octonet.dialects.engine.knocking import Knocking
 from octonet.dialects.engine.session_held import HeldSession, SessionSnapshot
+from octonet.dialects.engine.sessions import MIGRATION_LOCK_SECONDS
 from octonet.dialects.engine.tables import Model
 from octonet.kernel.errors import StorageUnavailable
+from octonet.kernel.storage import DatabaseOptions
 
 _log = logging.getLogger("octonet.sql")
 
@@ -118,19 +122,28 @@ async def check(server: Server, connection: Connection) -> None:
 class Held(HeldSession):
     """No statement takes longer than `timeout` seconds; the driver ends it a second later."""
 
-    def __init__(self, server: Server, timeout: float) -> None:
-        super().__init__(
-            server, lambda: server.connect(server.product.reading, seconds=timeout + 1), server.product.snapshot
-        )
+    def __init__(self, server: Server, options: DatabaseOptions) -> None:
+        seconds = options.query_timeout + 1
+        opening = _opening(server.product, options.table_prefix, math.ceil(seconds))
+        super().__init__(server, lambda: server.connect(server.product.reading, seconds=seconds), *opening)
 
 
-async def open_snapshot(server: Server) -> SessionSnapshot:
+async def open_snapshot(server: Server, prefix: str) -> SessionSnapshot:
     """Connect, and look: the snapshot begins with its first statement."""
-    connection = await server.connect((*server.product.reading, server.product.snapshot))
+    connection = await server.connect(server.product.reading)
     snapshot = SessionSnapshot(server, connection)
     try:
+        for text in _opening(server.product, prefix, MIGRATION_LOCK_SECONDS):
+            await snapshot.run(text)
         await snapshot.rows(server.product.place, ())
     except BaseException:
         await snapshot.close()
         raise
     return snapshot
+
+
+def _opening(product: Product, prefix: str, seconds: int) -> list[str]:
+    """The statements that open a snapshot, or take the turn of those who read."""
+    lock = product.lock
+    turn = lock.of(prefix).sharing(seconds) if isinstance(lock, Turns) else ()
+    return [text for text in (product.snapshot, *turn) if text]

@@ -37,7 +37,7 @@ class Writing(Protocol):
 
 class HeldDatabase(SqlDatabase):
     """The common half of databases on servers; a dialect adds how snapshots and writers are opened. `identity`: the
-    query whose one value tells this database from any other."""
+    query whose one value tells this database from any other; `at_once`: see `octonet.dialects.engine.reading.Reads`."""
 
     def __init__(
         self,
@@ -48,8 +48,10 @@ class HeldDatabase(SqlDatabase):
         hold: Callable[[], HeldConnection],
         writing: Writing,
         options: DatabaseOptions,
+        *,
+        at_once: bool = True,
     ) -> None:
-        self._connections = HeldReads(hold, options.pool_size, options.query_timeout)
+        self._connections = HeldReads(hold, options.pool_size, options.query_timeout, at_once=at_once)
         super().__init__(grammar, listings, model, self._connections, options)
         self._identity = identity
         self._gathered = Gathered(self._connections)

@@ -26,7 +26,8 @@ _SHORT_SECONDS: Final = 1.0
 class HeldReads:
     """Implements `octonet.dialects.engine.reading.Reads`."""
 
-    def __init__(self, hold: Callable[[], HeldConnection], size: int, timeout: float) -> None:
+    def __init__(self, hold: Callable[[], HeldConnection], size: int, timeout: float, *, at_once: bool = True) -> None:
+        self.at_once = at_once
         self._short = HeldConnections([hold() for _ in range(_SHORT_CONNECTIONS)], timeout)
         self._long = HeldConnections([hold() for _ in range(size)], timeout)
         self._timeout = timeout

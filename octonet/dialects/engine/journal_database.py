@@ -34,8 +34,10 @@ class JournalledDatabase(HeldDatabase):
         hold: Callable[[], HeldConnection],
         writing: JournalledWriting,
         options: DatabaseOptions,
+        *,
+        at_once: bool = True,
     ) -> None:
-        super().__init__(told.grammar, told.listings, identity, model, hold, writing, options)
+        super().__init__(told.grammar, told.listings, identity, model, hold, writing, options, at_once=at_once)
         self._told = told
         self._journalled = writing
 

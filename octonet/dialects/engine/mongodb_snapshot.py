@@ -4,16 +4,13 @@ what was written meanwhile, until nothing was."""
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import bson
 
+from octonet.dialects.engine.local_copy import Copy
 from octonet.dialects.engine.mongodb_filters import of_its_kind
 from octonet.dialects.engine.mongodb_layout import TURN, Layout
 from octonet.dialects.engine.mongodb_ledger import Ledger, State
@@ -28,42 +25,6 @@ _ROUNDS: Final = 10
 _RENEWED_AFTER: Final = 0.5
 _LOOKS: Final = 500
 _PAUSE: Final = 0.01
-
-
-class Copy:
-    """Documents of collections, in a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)
-        for text in (
-            "PRAGMA journal_mode=OFF",
-            "PRAGMA synchronous=OFF",
-            "CREATE TABLE copied (collection TEXT, id TEXT, document BLOB, PRIMARY KEY (collection, id)) WITHOUT ROWID",
-        ):
-            self._connection.execute(text)
-
-    def put(self, collection: str, documents: list[Document]) -> None:
-        """Add or replace."""
-        lines = [(collection, str(document["_id"]), bson.encode(document)) for document in documents]
-        self._connection.execute("BEGIN")
-        self._connection.executemany("INSERT OR REPLACE INTO copied VALUES (?, ?, ?)", lines)
-        self._connection.execute("COMMIT")
-
-    def keep(self, collection: str, ids: set[str]) -> None:
-        """Remove all others."""
-        there = self._connection.execute("SELECT id FROM copied WHERE collection = ?", (collection,)).fetchall()
-        gone = [(collection, id) for (id,) in there if id not in ids]
-        self._connection.executemany("DELETE FROM copied WHERE collection = ? AND id = ?", gone)
-
-    def behind(self, collection: str, after: str, limit: int) -> Iterator[Document]:
-        """In ascending order of id."""
-        text = "SELECT document FROM copied WHERE collection = ? AND id > ? ORDER BY id LIMIT ?"
-        for (document,) in self._connection.execute(text, (collection, after, limit)).fetchall():
-            yield bson.decode(document)
-
-    def close(self) -> None:
-        """End it."""
-        self._connection.close()
 
 
 class MongodbSnapshot:
@@ -81,23 +42,16 @@ class MongodbSnapshot:
     async def rows(self, schema: EntitySchema, after: str, limit: int) -> list[Stored]:
         """See the port."""
         shape = self._layout.shape(schema)
-        return [shape.stored(document) for document in self._copy.behind(shape.collection, after, limit)]
+        return [shape.stored(document) for document in self._behind(shape.collection, after, limit)]
 
     async def remembered(self, after: str, limit: int) -> list[Remembered]:
         """See the port."""
-        found = self._copy.behind(self._layout.inbox, after, limit)
+        found = self._behind(self._layout.inbox, after, limit)
         return [Remembered(CommandId(str(each["_id"])), int(str(each["entry"]))) for each in found]
 
-
-@contextmanager
-def place() -> Iterator[Copy]:
-    """A file for one snapshot."""
-    with TemporaryDirectory(prefix="octonet-") as folder:
-        copy = Copy(Path(folder) / "snapshot.db")
-        try:
-            yield copy
-        finally:
-            copy.close()
+    def _behind(self, collection: str, after: str, limit: int) -> Iterator[Document]:
+        for _, body in self._copy.behind(collection, after, limit):
+            yield bson.decode(body)
 
 
 class Copying:
@@ -178,7 +132,7 @@ class Copying:
     async def _collection(self, copy: Copy, name: str, kind: Document, turn: int | None) -> None:
         where = kind if turn is None else {**kind, TURN: {"$gte": turn}}
         async for batch in self._batches(name, where, None):
-            copy.put(name, batch)
+            copy.put(name, [(str(document["_id"]), bson.encode(document)) for document in batch])
         if turn is not None and name != self._layout.inbox:
             ids = set[str]()
             async for batch in self._batches(name, kind, {"_id": 1}):

@@ -12,7 +12,9 @@ from typing import Any, Final, Protocol, cast
 
 from octonet.dialects.engine.dbapi_driver import Cursor, Failure, Raw
 from octonet.dialects.engine.dbapi_errors import Meanings
+from octonet.dialects.engine.dbapi_locks import NamedLock
 from octonet.dialects.engine.dbapi_product import Address, Product, says_yes
+from octonet.dialects.engine.ends import Verbatim
 from octonet.dialects.engine.grammar import Cell
 from octonet.dialects.engine.mssql_letters import kept, told
 from octonet.kernel.errors import Invalid
@@ -38,12 +40,6 @@ _WORDS: Final = (
     # It ends with its transaction.
     (re.compile(r"^RELEASE SAVEPOINT \w+$"), ""),
 )
-
-
-class Packed(str):
-    """A text that is bound as it is: no value of a row."""
-
-    __slots__ = ()
 
 
 class _OdbcRaw(Raw, Protocol):
@@ -107,7 +103,7 @@ def _told(error: Exception) -> Failure:
 
 
 def _bound(arguments: Sequence[Cell]) -> Sequence[object]:
-    return [kept(cell) if isinstance(cell, str) and not isinstance(cell, Packed) else cell for cell in arguments]
+    return [kept(cell) if isinstance(cell, str) and not isinstance(cell, Verbatim) else cell for cell in arguments]
 
 
 def _sized(driver: Any, cursor: Cursor, lines: Sequence[Sequence[Cell]]) -> None:
@@ -195,9 +191,7 @@ MSSQL: Final = Product(
     begin="BEGIN TRANSACTION",
     snapshot="BEGIN TRANSACTION",
     place=_PLACE,
-    lock=_lock,
-    taken=lambda told: told >= 0,
-    unlock=_unlock,
+    lock=NamedLock(_lock, lambda told: told >= 0, _unlock),
     words=_words,
     meanings=_MEANINGS,
     reason=_reason,

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, cast
 
 from octonet.dialects.engine.dbapi_driver import Cursor, Failure, Raw
 from octonet.dialects.engine.dbapi_errors import Meanings
+from octonet.dialects.engine.dbapi_locks import NamedLock
 from octonet.dialects.engine.dbapi_product import Address, Product, says_yes
 from octonet.dialects.engine.grammar import Cell
 
@@ -165,9 +166,11 @@ ORACLE: Final = Product(
     snapshot="SET TRANSACTION READ ONLY",
     place=_PLACE,
     # Not given back by a commit: a migration commits at every definition.
-    lock=lambda name, seconds: f"SELECT SYS.DBMS_LOCK.REQUEST({_number(name)}, 6, {seconds}) FROM DUAL",
-    taken=lambda told: told in (0, 4),
-    unlock=lambda name: f"SELECT SYS.DBMS_LOCK.RELEASE({_number(name)}) FROM DUAL",
+    lock=NamedLock(
+        take=lambda name, seconds: f"SELECT SYS.DBMS_LOCK.REQUEST({_number(name)}, 6, {seconds}) FROM DUAL",
+        taken=lambda told: told in (0, 4),
+        give_back=lambda name: f"SELECT SYS.DBMS_LOCK.RELEASE({_number(name)}) FROM DUAL",
+    ),
     words=_words,
     meanings=_MEANINGS,
     reason=_reason,

@@ -24,6 +24,9 @@ Work: TypeAlias = Callable[[Reader], Awaitable[T]]
 class Reads(Protocol):
     """A driver's connections for reading. Every method raises errors of the kernel only."""
 
+    at_once: bool
+    """Whether each statement sees all rows as they were at one moment; else it needs a snapshot for that, too."""
+
     async def one(self, text: str, arguments: Sequence[Cell]) -> Cells | None:
         """The first row of an answer that is found at once."""
         ...
@@ -77,7 +80,7 @@ class SqlSource:
     async def select(self, schema: EntitySchema, page: Page) -> list[Row]:
         """Matching rows in the order asked for, then by id, each with its links."""
         bound = self._bound(schema, page)
-        query, snapshot = bound.query, bool(bound.query.junctions)
+        query, snapshot = bound.query, bool(bound.query.junctions) or not self._reads.at_once
 
         def work(reader: Reader) -> Awaitable[list[Row]]:
             return self._page(reader, bound)
@@ -102,13 +105,13 @@ class SqlSource:
     async def count(self, schema: EntitySchema, where: Filter, *, include_deleted: bool = False) -> int:
         """How many rows match."""
         bound = self._queries.count(schema, where, include_deleted)
-        rows = await self._reads.long(lambda reader: reader.rows(bound.text, bound.arguments), snapshot=False)
+        rows = await self._whole_answer(bound)
         return int(str(rows[0][0]))
 
     async def aggregate(self, schema: EntitySchema, stages: Sequence[Stage], limit: int) -> list[Row]:
         """The pipeline's rows, at most `limit`; rows that are not grouped come without links."""
         bound = self._queries.aggregate(schema, stages, limit)
-        rows = await self._reads.long(lambda reader: reader.rows(bound.text, bound.arguments), snapshot=False)
+        rows = await self._whole_answer(bound)
         return bound.query.codec.decode_all(rows)
 
     async def pairs(
@@ -116,7 +119,9 @@ class SqlSource:
     ) -> list[tuple[EntityId, EntityId]]:
         """The (owner, target) links of a many-to-many relation, ordered by owner, target."""
         junction = self._queries.junction(schema, relation)
-        found = await self._reads.short(lambda reader: pairs(reader, self._queries, junction, owners), snapshot=False)
+        found = await self._reads.short(
+            lambda reader: pairs(reader, self._queries, junction, owners), snapshot=not self._reads.at_once
+        )
         return [(EntityId(owner), EntityId(target)) for owner, target in found]
 
     async def checkpoint(self) -> Checkpoint:
@@ -129,6 +134,11 @@ class SqlSource:
         bound = self._queries.recall((id,))
         cells = await self._reads.one(bound.text, bound.arguments)
         return None if cells is None else int(str(cells[1]))
+
+    async def _whole_answer(self, bound: Bound) -> list[Cells]:
+        return await self._reads.long(
+            lambda reader: reader.rows(bound.text, bound.arguments), snapshot=not self._reads.at_once
+        )
 
     async def _page(self, reader: Reader, bound: Bound) -> list[Row]:
         _, rows = await answered(reader, self._queries, bound)

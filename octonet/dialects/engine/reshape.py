@@ -106,7 +106,7 @@ class Reshape:
         out = ", ".join(self._quote(shape.turned.get(each, each)) for each in names)
         yield f"INSERT INTO {rebuilt} ({into}) SELECT {out} FROM {name}"
         yield f"DROP TABLE {name}"
-        yield f"ALTER TABLE {rebuilt} RENAME TO {name}"
+        yield self.rename(_REBUILT, table.name)
 
     def _type(self, column: sa.Column[object]) -> str:
         return column.type.compile(dialect=self._grammar.compiler)

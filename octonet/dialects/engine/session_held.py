@@ -4,7 +4,7 @@ looks at everything as it was at one moment."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final, TypeVar
 
 from octonet.dialects.engine.faults import Lost
@@ -18,9 +18,9 @@ _TIDY_SECONDS: Final = 5.0
 
 
 class HeldSession:
-    """Implements `octonet.dialects.engine.held.HeldConnection`; `snapshot` is the statement that opens one."""
+    """Implements `octonet.dialects.engine.held.HeldConnection`; `snapshot` are the statements that open one."""
 
-    def __init__(self, host: Host, connect: Connect, snapshot: str) -> None:
+    def __init__(self, host: Host, connect: Connect, *snapshot: str) -> None:
         self._host = host
         self._connect = connect
         self._snapshot = snapshot
@@ -45,9 +45,10 @@ class HeldSession:
 
     async def within_snapshot(self, work: Work[T]) -> T:
         """Do the work in a transaction that only reads; when it fails, the transaction is left to `tidy`."""
-        await self._command(self._snapshot)
-        self._pinned = True
         try:
+            for text in self._snapshot:
+                await self._command(text)
+                self._pinned = True
             result = await work(self)
             await self._command("COMMIT")
         finally:
@@ -106,9 +107,16 @@ class SessionSnapshot:
 
     async def rows(self, text: str, arguments: Sequence[Cell]) -> list[Cells]:
         """All rows of the answer."""
+        return await self._done(text, self._session.rows(text, arguments))
+
+    async def run(self, text: str) -> None:
+        """Run a statement that opens the snapshot."""
+        await self._done(text, self._session.run(text, ()))
+
+    async def _done(self, text: str, work: Awaitable[T]) -> T:
         self._host.show(text)
         try:
-            return await self._session.rows(text, arguments)
+            return await work
         except self._host.failures as error:
             self._host.raise_meaning(error, closed=self._session.is_closed())
 

@@ -40,6 +40,8 @@ class InlineReads:
     snapshot (`renew`), so no caller can know of anything newer.
     """
 
+    at_once = True
+
     def __init__(self, connection: sqlite3.Connection, pool: Pool, path: str, show_sql: bool) -> None:
         self._connection = connection
         self._pool = pool
