@@ -90,6 +90,8 @@ class Memory:
 
 _memories: Final[dict[str, Memory]] = {}
 _locks: Final[dict[str, Connection]] = {}
+_shared: Final[dict[str, set[Connection]]] = {}
+"""Who reads, by the name of a lock that another one has alone."""
 _guard: Final = threading.Lock()
 
 
@@ -185,9 +187,7 @@ class Connection:
 
     def close(self) -> None:
         """Say goodbye."""
-        with _guard:
-            for name in [name for name, owner in _locks.items() if owner is self]:
-                del _locks[name]
+        self.unlock_all()
         self._java.close()
 
     def pin(self) -> None:
@@ -211,6 +211,30 @@ class Connection:
         """Give it back."""
         with _guard:
             _locks.pop(name, None)
+
+    def lock_table(self, name: str, seconds: float, *, alone: bool) -> bool:
+        """Take a lock until the end of the transaction, alone or with others, or not."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with _guard:
+                readers = _shared.setdefault(name, set())
+                if _locks.get(name, self) is self and (not alone or not readers - {self}):
+                    if alone:
+                        _locks[name] = self
+                    else:
+                        readers.add(self)
+                    return True
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOOK)
+
+    def unlock_all(self) -> None:
+        """Give all of them back."""
+        with _guard:
+            for name in [name for name, owner in _locks.items() if owner is self]:
+                del _locks[name]
+            for readers in _shared.values():
+                readers.discard(self)
 
     def executed(self, text: str, lines: Sequence[Sequence[object]]) -> tuple[list[tuple[object, ...]], int]:
         """The rows of an answer, and how many were touched."""

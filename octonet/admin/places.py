@@ -23,6 +23,7 @@ _BESIDE: Final = ("-wal", "-shm", "-journal")
 _RESOLVED_WITHIN: Final = 5.0
 _PORTS: Final = {
     "cockroachdb": 26257,
+    "db2": 50000,
     "hsqldb": 9001,
     "mariadb": 3306,
     "mongodb": 27017,

@@ -17,7 +17,7 @@ from octonet.kernel.filter import EVERYTHING, Filter, Options, Order
 from octonet.kernel.ids import EntityId, JsonValue, Row
 from octonet.kernel.schema import EntitySchema, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Page, Source, Stored, Strategy
-from tests import cockroachdb, h2, h2_mssql, h2_oracle, hsqldb, mariadb, mongodb, mysql, postgres
+from tests import cockroachdb, h2, h2_db2, h2_mssql, h2_oracle, hsqldb, mariadb, mongodb, mysql, postgres
 
 _PERSON: Final = {
     "name": "Person",
@@ -94,6 +94,7 @@ AT: Final = "2024-05-06T07:08:09.010Z"
 _URIS: Final[dict[str, Callable[[Path], str]]] = {
     "sqlite": lambda folder: f"sqlite:///{folder}/data/octonet.db",
     "cockroachdb": lambda folder: cockroachdb.server().uri(folder),
+    "db2": h2_db2.uri,
     "hsqldb": lambda folder: hsqldb.server().uri(folder),
     "mariadb": lambda folder: mariadb.server().uri(folder),
     "mongodb": lambda folder: mongodb.server().uri(folder),
@@ -105,6 +106,7 @@ _URIS: Final[dict[str, Callable[[Path], str]]] = {
 """For each dialect that can be opened in tests, where."""
 _MISSING: Final[dict[str, Callable[[], str]]] = {
     "cockroachdb": cockroachdb.missing,
+    "db2": h2.missing,
     "hsqldb": hsqldb.missing,
     "mariadb": mariadb.missing,
     "mongodb": mongodb.missing,
@@ -120,6 +122,11 @@ APART: Final = [name for name in KNOWN if dialects.evidence(name).tier in (Tier.
 """Those that a server can open: H2 runs the SQL of others within the process of the tests only, or nothing does."""
 
 CANNOT: Final = {
+    ("db2", "test_a_type_that_keeps_no_value_needs_a_confirmation"): "H2 takes no definition back, Db2 does",
+    (
+        "db2",
+        "test_readers_see_the_old_rows_until_the_commit_and_the_new_ones_after",
+    ): "readers wait for the commit there (ADR-0028), which test_turns shows",
     ("mssql", "test_a_filter_may_have_thousands_of_branches"): "SQL Server takes 2100 values: FILTER_TOO_LARGE",
     (
         "mssql",
