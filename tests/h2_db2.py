@@ -49,7 +49,7 @@ _DROP_INDEX: Final = re.compile(rf"DROP INDEX ({_NAME})$")
 _DROP_TABLE: Final = re.compile(rf"DROP TABLE ({_NAME})$")
 _LOCK: Final = re.compile(r'LOCK TABLE "([^"]+)" IN (SHARE|EXCLUSIVE) MODE$')
 _PATIENCE: Final = re.compile(r"SET CURRENT LOCK TIMEOUT (\d+)$")
-_SETTINGS: Final = {
+SETTINGS: Final = {
     "codeset": "UTF-8",
     "db_collname": "IDENTITY",
     "pagesize": "32768",
@@ -74,7 +74,8 @@ class Words:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._violated: dict[int, tuple[str, str]] = {}
+        self._told: list[str] = []
+        """Names that were told by their numbers."""
         self._patience = 5
 
     def turned(self, text: str, memory: Memory) -> Iterator[str]:
@@ -129,8 +130,8 @@ class Words:
         if text == "SET CURRENT SCHEMA SESSION_USER":
             return []
         if found := re.search(r"SYSIBMADM\.DBCFG WHERE NAME = '(\w+)'", text):
-            return [(_SETTINGS[found[1]],)]
-        if "ENV_GET_INST_INFO" in text:
+            return [(SETTINGS[found[1]],)]
+        if "ENV_INST_INFO" in text:
             return [("11.5.9.0",)]
         if "CREATE_TIME" in text:
             return [(f"db2/{self._name}",)]
@@ -146,14 +147,11 @@ class Words:
                 f" WHERE TABLE_NAME = '{table}' AND DATA_TYPE = 'CHARACTER VARYING'",
             )
         assert isinstance(arguments[1], int)
-        return [(self._names[arguments[1]],)]
-
-    _names: Final[list[str]] = []
+        return [(self._told[arguments[1]],)]
 
     def _number(self, name: str) -> int:
-        if name not in self._names:
-            self._names.append(name)
-        return self._names.index(name)
+        self._told.append(name)
+        return len(self._told) - 1
 
 
 class Cursor:
@@ -162,6 +160,7 @@ class Cursor:
     stmt_handler: object = None
 
     def __init__(self, connection: h2.Connection, words: Words) -> None:
+        self._connection = connection
         self._cursor = connection.cursor()
         self._words = words
         self._text = ""
@@ -175,6 +174,10 @@ class Cursor:
     def prepare(self, text: str) -> None:
         """Remember what is to be run."""
         self._text, self.stmt_handler = text, self
+
+    def limit(self, seconds: int) -> None:
+        """How long it may take."""
+        self._connection.timeout = seconds
 
     def execute(self, text: None, arguments: Sequence[object] | None) -> None:
         """Run it."""
@@ -227,10 +230,6 @@ class Connection:
     def close(self) -> None:
         """Say goodbye."""
         self._h2.close()
-
-    def limit(self, seconds: int) -> None:
-        """How long a statement may take."""
-        self._h2.timeout = seconds
 
 
 @cache
@@ -323,7 +322,7 @@ _CODES: Final = {
 
 def _set_option(statement: Cursor, options: dict[object, int], of_statement: int) -> None:
     assert of_statement == 0
-    statement._cursor._connection.timeout = options[_TIMEOUT]
+    statement.limit(options[_TIMEOUT])
 
 
 def uri(folder: Path) -> str:

@@ -65,6 +65,7 @@ GRAMMAR: Final = Grammar(
     rebuilds=True,
     nulls_first=False,
     longest_name=db2_ddl.LONGEST_NAME,
+    reserved_prefixes=(TURN,),
     no_letters='"',
 )
 

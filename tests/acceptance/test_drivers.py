@@ -13,8 +13,9 @@ _EXTRA = re.compile(r"\bextra\s*==")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _DRIVERS = {
     *("asyncpg", "asyncmy", "aiomysql", "pymysql", "pymongo", "bson", "oracledb", "aioodbc", "pyodbc", "mssql-python"),
-    *("mssql_python", "ibm-db", "ibm_db", "ibm_db_dbi", "ibm-db-sa", "hdbcli", "jpype1", "jpype", "psycopg", "psycopg2"),
-    *("google-cloud-spanner", "sqlalchemy-spanner", "sqlalchemy-cockroachdb", "sqlalchemy-hana", "sqlalchemy-sybase"),
+    *("mssql_python", "ibm-db", "ibm_db", "ibm_db_dbi", "ibm-db-sa", "hdbcli", "jpype1", "jpype", "psycopg"),
+    *("psycopg2", "google-cloud-spanner", "sqlalchemy-spanner", "sqlalchemy-cockroachdb", "sqlalchemy-hana"),
+    "sqlalchemy-sybase",
 }
 SCHEMA = [{"name": "Note", "collection": "notes", "fields": {"body": {"type": "text"}}}]
 

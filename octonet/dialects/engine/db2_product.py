@@ -108,7 +108,7 @@ DB2: Final = Product(
     sized=_sized,
     read=_read,
     counts_many=False,
-    version="SELECT REPLACE(SERVICE_LEVEL, 'DB2 v', '') FROM TABLE(SYSPROC.ENV_GET_INST_INFO())",
+    version="SELECT MAX(REPLACE(SERVICE_LEVEL, 'DB2 v', '')) FROM SYSIBMADM.ENV_INST_INFO",
     oldest=(11, 5),
     checks=(
         (_setting("codeset"), "UTF-8", f"its texts have to be in UTF-8: {_MADE}"),

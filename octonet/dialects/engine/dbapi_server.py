@@ -25,6 +25,8 @@ from octonet.kernel.storage import DatabaseOptions
 _log = logging.getLogger("octonet.sql")
 
 _CONNECT_SECONDS: Final = 5.0
+_TOLD_BY: Final = 1.0
+"""Seconds behind that, in which a driver may tell what was the matter; Db2's tries for five whatever it is told."""
 _LOAD_SECONDS: Final = 60.0
 
 
@@ -51,7 +53,7 @@ class Server:
             if self._driver is None:
                 async with asyncio.timeout(_LOAD_SECONDS):
                     self._driver = await thread.run(lambda: load(self.product.module, self.product.dialect))
-            async with asyncio.timeout(_CONNECT_SECONDS):
+            async with asyncio.timeout(_CONNECT_SECONDS + _TOLD_BY):
                 connection = await self._connected(thread, settings, seconds)
         except FAILURES as error:
             thread.end()

@@ -175,7 +175,7 @@ async def test_a_database_that_was_made_otherwise_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, advice: str
 ) -> None:
     uri = uri_of("db2", tmp_path)
-    monkeypatch.setitem(h2_db2._SETTINGS, name, value)
+    monkeypatch.setitem(h2_db2.SETTINGS, name, value)
     with pytest.raises(StorageUnavailable, match=advice):
         await opened_at(uri)
 
