@@ -65,7 +65,6 @@ GRAMMAR: Final = Grammar(
     rebuilds=True,
     nulls_first=False,
     longest_name=db2_ddl.LONGEST_NAME,
-    reserved_prefixes=(TURN,),
     no_letters='"',
 )
 

@@ -91,18 +91,20 @@ def reading(folder: Path, size: int, timeout: float) -> HeldReads:
 # Calls that hang
 
 
-async def test_a_call_that_hangs_is_counted_until_it_returns_and_keeps_nobody_from_calling() -> None:
-    before, gate = blocking.hung(), threading.Event()
+async def test_a_call_that_hangs_is_counted_until_it_returns_and_what_it_used_is_closed() -> None:
+    before, gate, closed = blocking.hung(), threading.Event(), threading.Event()
     thread = OwnThread("test")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await thread.run(gate.wait)
-    assert blocking.hung() == before + 1
+    thread.end(closed.set)
+    assert (blocking.hung(), closed.is_set()) == (before + 1, False)
     assert await OwnThread("test").run(lambda: 42) == 42
     gate.set()
     async with asyncio.timeout(30):
         while blocking.hung() > before:
             await asyncio.sleep(0.01)
+    assert closed.is_set()
 
 
 async def test_no_more_than_so_many_calls_hang(monkeypatch: pytest.MonkeyPatch) -> None:
