@@ -7,18 +7,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from octonet.dialects.engine.glob import cases
+from octonet.dialects.engine.bracket_patterns import ESCAPE, every_case, like
 from octonet.dialects.engine.letters import FIRST_MARKED, MARK, is_marked
 from octonet.kernel.errors import Invalid
 from octonet.kernel.filter import Literal, Wild, Wildcard
 
+__all__ = ["ESCAPE", "LIKE", "ONE", "REGEX", "pattern"]
+
 LIKE: Final = "like"
 REGEX: Final = "regex"
-ESCAPE: Final = "|"
 
 _LONGEST: Final = 3500
 """Letters; the server takes 4000 units, marks included."""
-_LIKE_ESCAPES = str.maketrans({"|": "||", "%": "|%", "_": "|_", "[": "|["})
 _MARK: Final = f"\\x{{{ord(MARK):x}}}"
 ONE: Final = f"(?:[^{_MARK}]|{_MARK}.)"
 
@@ -31,29 +31,14 @@ def pattern(parts: Sequence[Literal | Wild], ignore_case: bool) -> tuple[str, st
     letters = "".join(part.text for part in parts if isinstance(part, Literal)).lower()
     counts = any(isinstance(part, Wild) and part.kind is Wildcard.ONE for part in parts)
     # In brackets there is room for letters of one unit only.
-    wide = ignore_case and any(case >= FIRST_MARKED for letter in set(letters) for case in _cases(letter))
+    wide = ignore_case and any(case >= FIRST_MARKED for letter in set(letters) for case in every_case(letter))
     if counts or wide:
         language, text = REGEX, "(?s)^" + "".join(_expression(part, ignore_case) for part in parts)
     else:
-        language, text = LIKE, "".join(_like(part, ignore_case) for part in parts)
+        language, text = LIKE, like(parts, ignore_case)
     if len(text) > _LONGEST:
         raise Invalid("the pattern is too long for this database", code="UNSUPPORTED_PATTERN")
     return language, text
-
-
-def _cases(letter: str) -> str:
-    others = cases(letter)
-    return letter + others if others else ""
-
-
-def _like(part: Literal | Wild, ignore_case: bool) -> str:
-    if isinstance(part, Wild):
-        return "%"
-    if not ignore_case:
-        return part.text.translate(_LIKE_ESCAPES)
-    return "".join(
-        f"[{each}]" if (each := _cases(letter)) else letter.translate(_LIKE_ESCAPES) for letter in part.text.lower()
-    )
 
 
 def _expression(part: Literal | Wild, ignore_case: bool) -> str:
@@ -66,6 +51,6 @@ def _any_case(letter: str, ignore_case: bool) -> str:
     """By their numbers: what is bound is marked, and numbers are not."""
     every = [
         f"{_MARK if is_marked(case) else ''}\\x{{{ord(case):x}}}"
-        for case in (_cases(letter) if ignore_case else "") or letter
+        for case in (every_case(letter) if ignore_case else "") or letter
     ]
     return every[0] if len(every) == 1 else f"(?:{'|'.join(every)})"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 import platform
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
-from octonet.dialects.engine.dbapi_driver import Cursor, Failure, Raw
+from octonet.dialects.engine import odbc_driver, transact_sql
+from octonet.dialects.engine.dbapi_driver import Failure, Raw
 from octonet.dialects.engine.dbapi_errors import Meanings
 from octonet.dialects.engine.dbapi_locks import NamedLock
 from octonet.dialects.engine.dbapi_product import Address, Product, says_yes
@@ -32,23 +32,6 @@ _PLACE: Final = (
     "SELECT CONCAT('mssql/', CONVERT(VARCHAR(80), @@SERVERNAME), '/', DB_NAME(), '/', SCHEMA_NAME(), '/',"
     " (SELECT CONVERT(VARCHAR(40), create_date, 126) FROM sys.databases WHERE database_id = DB_ID()))"
 )
-_WORDS: Final = (
-    (re.compile(r"^COMMIT$"), "COMMIT TRANSACTION"),
-    (re.compile(r"^ROLLBACK$"), "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION"),
-    (re.compile(r"^SAVEPOINT (\w+)$"), r"SAVE TRANSACTION \1"),
-    (re.compile(r"^ROLLBACK TO SAVEPOINT (\w+)$"), r"ROLLBACK TRANSACTION \1"),
-    # It ends with its transaction.
-    (re.compile(r"^RELEASE SAVEPOINT \w+$"), ""),
-)
-
-
-class _OdbcRaw(Raw, Protocol):
-    timeout: int
-
-
-class _OdbcCursor(Cursor, Protocol):
-    def cancel(self) -> None: ...
-
 
 def _connect(driver: Any, at: Address, within: float) -> Raw:
     said = {
@@ -61,8 +44,7 @@ def _connect(driver: Any, at: Address, within: float) -> Raw:
         "Encrypt": at.options.get("encrypt", "yes"),
         "TrustServerCertificate": "yes" if says_yes(at.options.get("trust", "")) else "no",
     }
-    text = ";".join(f"{name}={{{value.replace('}', '}}')}}}" for name, value in said.items())
-    return cast("Raw", driver.connect(text, autocommit=True, timeout=max(1, math.ceil(within))))
+    return odbc_driver.connect(driver, said, within)
 
 
 def _library(driver: Any) -> str:
@@ -87,38 +69,12 @@ def _system() -> str:
     return "debian_ubuntu"
 
 
-def _limit(raw: Raw, seconds: float) -> None:
-    cast("_OdbcRaw", raw).timeout = max(1, math.ceil(seconds))
-
-
-def _cancel(raw: Raw, cursor: Cursor | None) -> None:
-    if cursor is not None:
-        cast("_OdbcCursor", cursor).cancel()
-
-
-def _told(error: Exception) -> Failure:
-    state, text = (str(part) for part in (*error.args, "", "")[:2])
-    number = re.search(r"\((-?\d+)\) \(SQL", text)
-    return Failure(text or state, int(number[1]) if number else 0, state)
-
-
 def _bound(arguments: Sequence[Cell]) -> Sequence[object]:
     return [kept(cell) if isinstance(cell, str) and not isinstance(cell, Verbatim) else cell for cell in arguments]
 
 
-def _sized(driver: Any, cursor: Cursor, lines: Sequence[Sequence[Cell]]) -> None:
-    """The server is asked."""
-
-
 def _read(value: object) -> Cell:
     return told(value) if isinstance(value, str) else cast("Cell", value)
-
-
-def _words(text: str) -> str:
-    for form, said in _WORDS:
-        if form.match(text):
-            return form.sub(said, text)
-    return text
 
 
 def _lock(name: str, seconds: int) -> str:
@@ -173,15 +129,16 @@ MSSQL: Final = Product(
     name="SQL Server",
     dialect="mssql",
     port=1433,
-    module="pyodbc",
+    module=odbc_driver.MODULE,
     options=("encrypt", "trust"),
     connect=_connect,
-    limit=_limit,
-    cancel=_cancel,
-    told=_told,
+    limit=odbc_driver.limit,
+    cancel=odbc_driver.cancel,
+    told=odbc_driver.told,
     bound=_bound,
-    sized=_sized,
+    sized=odbc_driver.sized,
     read=_read,
+    rest=odbc_driver.rest,
     counts_many=False,
     version="SELECT CAST(SERVERPROPERTY('ProductVersion') AS VARCHAR(40))",
     oldest=(13,),
@@ -192,7 +149,7 @@ MSSQL: Final = Product(
     snapshot="BEGIN TRANSACTION",
     place=_PLACE,
     lock=NamedLock(_lock, lambda told: told >= 0, _unlock),
-    words=_words,
+    words=transact_sql.words,
     meanings=_MEANINGS,
     reason=_reason,
 )
