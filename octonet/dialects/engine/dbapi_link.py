@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -44,11 +44,12 @@ class Link:
     def rows(self, text: str, arguments: Sequence[Cell]) -> list[Cells]:
         """All rows of the answer."""
         read, bound, sized = self._product.read, self._product.bound, self._product.sized
+        said, values = self._said(text, arguments)
 
         def ask() -> list[Cells]:
             with self._statement() as cursor:
-                sized(self._driver, cursor, (arguments,))
-                cursor.execute(text, bound(arguments))
+                sized(self._driver, cursor, (values,))
+                cursor.execute(said, bound(values))
                 return [tuple([read(cell) for cell in row]) for row in cursor.fetchall()]
 
         return self._done(ask)
@@ -60,14 +61,18 @@ class Link:
             raw = self._open
             self._done(lambda: call(raw))
             return 0
-        return self._done(lambda: self._touched(text, arguments), text, (arguments,))
+        said, values = self._said(text, arguments)
+        return self._done(lambda: self._touched(said, values), text, (arguments,))
 
     def many(self, text: str, lines: Sequence[Sequence[Cell]]) -> int:
         """Run a statement for each line; the number of rows touched in all. What an insert touches is not looked at by
         anybody: where the driver does not count, its lines still travel together."""
         if not self._product.counts_many and not text.startswith("INSERT"):
             return sum([self.run(text, line) for line in lines])
-        return sum([self._batch(text, some) for some in packets(lines, _LINES, _LETTERS)])
+        alike = {text: lines} if self._product.said is None else self._alike(text, lines)
+        return sum(
+            [self._batch(said, some) for said, values in alike.items() for some in packets(values, _LINES, _LETTERS)]
+        )
 
     def close(self) -> None:
         """Say goodbye."""
@@ -109,11 +114,25 @@ class Link:
             self._cursor = None
             cursor.close()
 
+    def _said(self, text: str, arguments: Sequence[Cell]) -> tuple[str, Sequence[Cell]]:
+        say = self._product.said
+        return (text, arguments) if say is None else say(text, arguments)
+
+    def _alike(self, text: str, lines: Sequence[Sequence[Cell]]) -> Mapping[str, Sequence[Sequence[Cell]]]:
+        """What is said, each with the arguments of all the lines that it is said for."""
+        alike: dict[str, list[Sequence[Cell]]] = {}
+        for line in lines:
+            said, values = self._said(text, line)
+            alike.setdefault(said, []).append(values)
+        return alike
+
     def _touched(self, text: str, arguments: Sequence[Cell]) -> int:
         with self._statement() as cursor:
             self._product.sized(self._driver, cursor, (arguments,))
             cursor.execute(text, self._product.bound(arguments))
-            return max(cursor.rowcount, 0)
+            touched = max(cursor.rowcount, 0)
+            self._product.rest(cursor)
+            return touched
 
     def _batch(self, text: str, lines: Sequence[Sequence[Cell]]) -> int:
         def run() -> int:

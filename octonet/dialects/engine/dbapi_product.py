@@ -39,6 +39,10 @@ CALLS: Final[Mapping[str, Callable[[Raw], None]]] = MappingProxyType(
 )
 
 
+def _nothing(cursor: Cursor) -> None:
+    """A statement is all that there is."""
+
+
 class Product(msgspec.Struct, frozen=True):
     """One database. The driver's module stands as `Any`: none of them has types."""
 
@@ -84,12 +88,16 @@ class Product(msgspec.Struct, frozen=True):
     lock: NamedLock | Turns
     """How writers, and where there are no snapshots readers, too, keep out of each other's way."""
     words: Callable[[str], str]
-    """How a savepoint is spelled; empty where there is nothing to say."""
+    """How a savepoint, or a definition, is spelled; empty where there is nothing to say."""
     meanings: Meanings
     reason: Callable[[Failure], str]
     """What to do about a refused connection; empty where the number says nothing."""
     calls: Mapping[str, Callable[[Raw], None]] = CALLS
     """What is not said to the server, but told to the driver, by the statement in whose place it stands."""
+    said: Callable[[str, Sequence[Cell]], tuple[str, Sequence[Cell]]] | None = None
+    """A statement and its arguments, with those in it that cannot be bound; None where all can."""
+    rest: Callable[[Cursor], None] = _nothing
+    """Hears out what a text of several statements did behind the first of them."""
     explained: Callable[[Raw, Failure, str, Sequence[Sequence[Cell]]], str] | None = None
     """What is to be added to an error of a statement that was run over lines, asked on its connection, for the meanings
     to find names in."""

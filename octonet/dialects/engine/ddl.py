@@ -50,7 +50,7 @@ class Migration:
                 yield Fault(str(table.name), "the table is missing")
                 continue
             for column in self._missing(table):
-                yield Fault(f"{table.name}.{column.name}", "the column is missing")
+                yield Fault(f"{table.name}.{column.key}", "the column is missing")
             yield from self._of_other_types(table)
 
     def _of_other_types(self, table: sa.Table) -> Iterator[Fault]:
@@ -58,10 +58,11 @@ class Migration:
             self._before.tables.get(str(table.name)),
             of(self._model, self._grammar).tables[str(table.name)],
         )
+        keys = {str(column.name): column.key for column in table.columns}
         for name, column in wanted.columns.items() if stands is not None else ():
             old = stands.columns.get(name) if stands is not None else None
             if old is not None and old.type is not column.type:
-                yield Fault(f"{table.name}.{name}", f"the column holds a {old.type}, not a {column.type}")
+                yield Fault(f"{table.name}.{keys[name]}", f"the column holds a {old.type}, not a {column.type}")
 
     def _refuse(self, faults: list[Fault]) -> None:
         if faults:

@@ -28,6 +28,10 @@ def _as_it_stands(value: Expression) -> Expression:
     return value
 
 
+def _same(name: str) -> str:
+    return name
+
+
 def as_double(value: Expression) -> Expression:
     """The number as a double, which compares with any other."""
     return cast("Expression", sa.cast(value, sa.Double()))
@@ -101,6 +105,8 @@ class Grammar(msgspec.Struct, frozen=True):
     nulls_first: bool = True
     """Whether ascending order puts nulls first, and descending last, unasked."""
     longest_name: int = 63
+    spelled: Callable[[str], str] = _same
+    """How a name is spelled where the database has no quotes for it everywhere. Raises `Invalid`."""
     no_letters: str = ""
     """Letters that no name may hold, quoted or not."""
     reserved_prefixes: tuple[str, ...] = ()

@@ -102,7 +102,7 @@ class MigratingWriter:
             return 0
         fills = self._fills.fullmatch(text)
         if fills and (fills["table"], fills["column"]) not in self._added:
-            await self._note_rows(fills["table"], fills["column"])
+            await self._note_rows(fills["table"], fills["column"], fills["where"])
         return await self._plain.run(text, arguments)
 
     async def many(self, text: str, lines: Sequence[Sequence[Cell]]) -> int:
@@ -180,16 +180,17 @@ class MigratingWriter:
         if step.later:
             await self._insert(-number, step.later)
 
-    async def _note_rows(self, table: str, column: str) -> None:
-        """Rows that are about to get a value they do not have."""
+    async def _note_rows(self, table: str, column: str, where: str) -> None:
+        """Rows that are about to get a value they do not have. They stand under the number of what takes it from them
+        again, beside that, which is no row's."""
         if self._steps is None:
             await self._opened()
         self._number += 1
         journal, number = self._quoted(self._journal.name), self._number
-        names = {name: self._quoted(name) for name in ("number", ID, "statement")}
-        noted = f"SELECT {names[ID]} FROM {journal} WHERE {names['number']} = {number} AND {names['statement']} IS NULL"
+        names = {name: self._quoted(name) for name in ("number", ID)}
+        noted = f"SELECT {names[ID]} FROM {journal} WHERE {names['number']} = {number}"
         await self._note(number, Step("", f"UPDATE {table} SET {column} = NULL WHERE {names[ID]} IN ({noted})"))
-        select = f"SELECT {number}, {names[ID]} FROM {table} WHERE {column} IS NULL"
+        select = f"SELECT {number}, {names[ID]} FROM {table} WHERE {where}"
         await self._plain.run(f"INSERT INTO {journal} ({names['number']}, {names[ID]}) {select}")
 
     async def _end(self) -> None:
@@ -252,4 +253,4 @@ def _table(name: str, grammar: Grammar) -> sa.Table:
 def _fills(grammar: Grammar) -> re.Pattern[str]:
     """A default for those rows of a column that have no value."""
     name = names_in(grammar)
-    return re.compile(rf"UPDATE (?P<table>{name}) SET (?P<column>{name})=\S+ WHERE {name}\.{name} IS NULL")
+    return re.compile(rf"UPDATE (?P<table>{name}) SET (?P<column>{name})=\S+ WHERE (?P<where>.*{name}\.{name}.*)")

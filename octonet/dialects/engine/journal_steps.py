@@ -53,7 +53,8 @@ class Steps:
         self._prefix = prefix
         self._indexes = dict(indexes)
         """The SQL of indexes that stand, by name: what dropping them is undone by."""
-        self._quote = grammar.compiler.identifier_preparer.initial_quote
+        self._begin = grammar.compiler.identifier_preparer.initial_quote
+        self._end = grammar.compiler.identifier_preparer.final_quote
         self._name = names_in(grammar)
         self._number = 0
         self._forms = [(re.compile(self._form(text), re.DOTALL), make) for text, make in self._all_forms()]
@@ -102,7 +103,7 @@ class Steps:
             yield Step(rename.format(index=index, to=aside), rename.format(index=aside, to=index))
 
     def _quoted(self, name: str) -> str:
-        return f"{self._quote}{name.replace(self._quote, self._quote * 2)}{self._quote}"
+        return f"{self._begin}{name.replace(self._end, self._end * 2)}{self._end}"
 
     def _created(self, text: str, _: int, found: _Found) -> Step:
         return Step(text, self._spelling.drop_table.format(**found))
@@ -147,7 +148,7 @@ class Steps:
 
     def _dropped_index(self, _: str, number: int, found: _Found) -> Step:
         index = found["index"]
-        made = self._indexes.pop(index[1:-1].replace(self._quote * 2, self._quote), None)
+        made = self._indexes.pop(index[1:-1].replace(self._end * 2, self._end), None)
         if made is None:
             raise Internal(f"nobody knows how the index {index} was made")
         return Step(self._spelling.drop_index(found.get("table", ""), index, made), made)
@@ -155,5 +156,6 @@ class Steps:
 
 def names_in(grammar: Grammar) -> str:
     """The expression for a name as it stands quoted."""
-    sign = re.escape(grammar.compiler.identifier_preparer.initial_quote)
-    return f"{sign}(?:[^{sign}]|{sign}{sign})+{sign}"
+    preparer = grammar.compiler.identifier_preparer
+    begin, end = re.escape(preparer.initial_quote), re.escape(preparer.final_quote)
+    return f"{begin}(?:[^{end}]|{end}{end})+{end}"

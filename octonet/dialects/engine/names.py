@@ -44,6 +44,7 @@ class Names:
         """The name, cut and made unique by a hash where the database, which counts bytes, has no room for it."""
         if unknown := sorted(set(name) & set(self._grammar.no_letters)):
             raise Invalid(f"the database has no names with a {unknown[0]}: {name!r}")
+        name = self._grammar.spelled(name)
         raw, room = name.encode(), self._grammar.longest_name
         if len(raw) <= room:
             return name

@@ -49,7 +49,7 @@ class Obstacles:
 
     async def without_value(self, entity: EntityTable, column: str, beside: str) -> list[Fault]:
         """Rows that hold null in a column that takes none, or in the one beside it where its values stand by now."""
-        held: Expression = sa.column(quoted(beside)) if beside else entity.column(column)
+        held: Expression = sa.column(quoted(beside), entity.column(column).type) if beside else entity.column(column)
         ids = await self._ids(entity, held.is_(None))
         return [Fault(place(entity, column), f"is required, but there {_listed(ids)} without a value")] if ids else []
 
