@@ -137,6 +137,10 @@ class Cursor:
         """All rows of the answer."""
         return self._rows
 
+    def nextset(self) -> bool:
+        """Whether there is a further answer."""
+        return False
+
     def close(self) -> None:
         """Forget the answer."""
         self._rows = []

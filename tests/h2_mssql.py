@@ -95,7 +95,7 @@ class Words:
             elif place in lists:
                 found.append([kept(cell) if isinstance(cell, str) else cell for cell in json.loads(each)])
             else:
-                turn = _like if place in likes else _expression if place in expressions else kept
+                turn = like if place in likes else _expression if place in expressions else kept
                 found.append(turn(each))
         return found
 
@@ -166,7 +166,7 @@ def _plain(text: str) -> str:
     )
 
 
-def _like(pattern: str) -> str:
+def like(pattern: str) -> str:
     """In Java's language, over pairs of units."""
     found = [r"\A"]
     for part in re.findall(r"\|.|\[[^\]]+\]|.", pattern, re.DOTALL):

@@ -31,6 +31,7 @@ _PORTS: Final = {
     "mysql": 3306,
     "oracle": 1521,
     "postgres": 5432,
+    "sybase": 5000,
 }
 """Where servers listen whose address names no port."""
 

@@ -33,6 +33,7 @@ _PLACE: Final = (
     " (SELECT CONVERT(VARCHAR(40), create_date, 126) FROM sys.databases WHERE database_id = DB_ID()))"
 )
 
+
 def _connect(driver: Any, at: Address, within: float) -> Raw:
     said = {
         "DRIVER": _library(driver),
@@ -44,7 +45,7 @@ def _connect(driver: Any, at: Address, within: float) -> Raw:
         "Encrypt": at.options.get("encrypt", "yes"),
         "TrustServerCertificate": "yes" if says_yes(at.options.get("trust", "")) else "no",
     }
-    return odbc_driver.connect(driver, said, within)
+    return odbc_driver.connect(driver, odbc_driver.said(said), within)
 
 
 def _library(driver: Any) -> str:

@@ -23,10 +23,13 @@ class _OdbcCursor(Cursor, Protocol):
     def nextset(self) -> bool | None: ...
 
 
-def connect(driver: Any, said: Mapping[str, str], within: float) -> Raw:
-    """Open a connection by what a connection string says: no value ends another one. Each statement is a transaction,
-    until one is begun."""
-    text = ";".join(f"{name}={{{value.replace('}', '}}')}}}" for name, value in said.items())
+def said(values: Mapping[str, str]) -> str:
+    """A connection string, in which no value ends another one."""
+    return ";".join(f"{name}={{{value.replace('}', '}}')}}}" for name, value in values.items())
+
+
+def connect(driver: Any, text: str, within: float) -> Raw:
+    """Open a connection by a connection string. Each statement is a transaction, until one is begun."""
     return cast("Raw", driver.connect(text, autocommit=True, timeout=max(1, math.ceil(within))))
 
 
