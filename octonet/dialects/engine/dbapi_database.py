@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from octonet.dialects.engine.dbapi_locks import Turns
 from octonet.dialects.engine.dbapi_server import Held, Server, open_snapshot
 from octonet.dialects.engine.dbapi_writer import DbapiWriting
 from octonet.dialects.engine.grammar import Grammar
@@ -32,7 +31,7 @@ class DbapiDatabase(HeldDatabase):
             lambda: Held(server, options),
             self._writing,
             options,
-            at_once=not isinstance(server.product.lock, Turns),
+            at_once=server.product.at_once,
         )
 
     async def _open_snapshot(self) -> SnapshotReader:
@@ -55,7 +54,7 @@ class DbapiJournalledDatabase(JournalledDatabase):
             lambda: Held(server, options),
             self._writing,
             options,
-            at_once=not isinstance(server.product.lock, Turns),
+            at_once=server.product.at_once,
         )
 
     async def _open_snapshot(self) -> SnapshotReader:

@@ -94,8 +94,10 @@ def _violation(meanings: Meanings, failure: Failure, model: Model, statement: st
     table = found[1] if found else ""
     column = meanings.column.search(text)
     named = [column[1]] if column else []
-    if failure.code in meanings.taken and (key := meanings.key.search(text)):
-        return faults.taken(model, table, faults.columns_of(model, table, key[1]))
+    if failure.code in meanings.taken:
+        if key := meanings.key.search(text):
+            return faults.taken(model, table, faults.columns_of(model, table, key[1]))
+        return ConstraintViolation(f"another row already has the same values: {text}", code=faults.UNIQUE_VIOLATION)
     if failure.code in meanings.missing and named:
         return faults.missing(model, table, named)
     if failure.code in meanings.no_index and (key := meanings.key.search(text)):

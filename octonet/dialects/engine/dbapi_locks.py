@@ -31,7 +31,8 @@ class Turns(msgspec.Struct, frozen=True):
     make: str
     """Makes the table."""
     share: Sequence[str]
-    """Take it together with other readers, in a transaction that was opened before."""
+    """Take it together with other readers, in a transaction that was opened before; nothing where they look at
+    snapshots."""
     own: Sequence[str]
     """Take it alone, likewise."""
     kept: frozenset[int]

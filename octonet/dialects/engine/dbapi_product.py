@@ -102,6 +102,11 @@ class Product(msgspec.Struct, frozen=True):
     """What is to be added to an error of a statement that was run over lines, asked on its connection, for the meanings
     to find names in."""
 
+    @property
+    def at_once(self) -> bool:
+        """Whether readers need no turn: each statement sees all rows as they were at one moment."""
+        return not (isinstance(self.lock, Turns) and self.lock.share)
+
 
 def parsed(uri: str, product: Product, written: str) -> Address:
     """An address, which is to be `written` so. Raises `Invalid`."""

@@ -25,7 +25,7 @@ class DbapiWriting(WritingSession):
         self._server = server
         self._prefix = options.table_prefix
         self._commits = commits
-        self._longest_read = math.ceil(options.query_timeout)
+        self._longest_read = 0 if server.product.at_once else math.ceil(options.query_timeout)
 
     async def writer(self, model: Model, *, migrating: bool) -> SessionWriter:
         """A write transaction, open."""

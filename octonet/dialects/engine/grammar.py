@@ -93,6 +93,7 @@ class Grammar(msgspec.Struct, frozen=True):
     partial_index_option: str = ""
     """Name of the SQLAlchemy option for an index's condition, empty where there are no partial indexes."""
     add_column: str = "ALTER TABLE {table} ADD COLUMN {column}"
+    drop_column: str = "ALTER TABLE {table} DROP COLUMN {column}"
     allow_null: str = "ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL"
     """May also name the column's `{type}`, as may `refuse_null`."""
     refuse_null: str = "ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"

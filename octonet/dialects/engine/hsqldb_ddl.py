@@ -16,9 +16,8 @@ from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.compiler import DDLCompiler, GenericTypeCompiler, SQLCompiler
 
 from octonet.dialects.engine.index_terms import descends
+from octonet.dialects.engine.journal_steps import BETWEEN
 
-BETWEEN: Final = ";\n"
-"""Stands between the two statements that make an index with a column of its own."""
 INDEX_APART: Final = "ALTER TABLE {table} ADD COLUMN {index} INTEGER GENERATED ALWAYS AS {rest}"
 PARTIAL: Final = "hsqldb_where"
 LONGEST_NAME: Final = 128

@@ -9,16 +9,15 @@ instead; the name of a session that is over means nothing.
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Final
 
-from octonet.dialects.engine.hsqldb_ddl import BETWEEN, COLLATION
-from octonet.dialects.engine.hsqldb_errors import FAILURES, is_done_before
+from octonet.dialects.engine.hsqldb_ddl import COLLATION
+from octonet.dialects.engine.hsqldb_errors import is_done_before
 from octonet.dialects.engine.hsqldb_server import Server
 from octonet.dialects.engine.session_writer import SessionWriter, WritingSession
 from octonet.dialects.engine.sessions import MIGRATION_LOCK_SECONDS, Session
 from octonet.dialects.engine.tables import Model
-from octonet.kernel.errors import OctonetError, StorageUnavailable
+from octonet.kernel.errors import StorageUnavailable
 
 _PAUSE: Final = 0.02
 """Seconds between two looks at whose turn it is."""
@@ -46,9 +45,6 @@ _HOLD: Final = f"UPDATE OCTONET.TURNS SET ALTERED = ?, HOLDER = ? WHERE NAME = {
 _FIRST: Final = f"INSERT INTO OCTONET.TURNS (NAME) VALUES ({_NAME})"
 _STANDS: Final = f"SELECT ALTERED, HOLDER FROM OCTONET.TURNS WHERE NAME = {_NAME}"
 _LIVES: Final = f"SELECT COUNT(*) FROM {_SESSIONS} WHERE {_SESSION} = ?"
-
-_FAILURES: Final = (OctonetError, *FAILURES)
-_COLUMN_ADDED: Final = re.compile(r'ALTER TABLE ("(?:[^"]|"")+") ADD COLUMN ("(?:[^"]|"")+")')
 
 
 class WritingConnection(WritingSession):
@@ -100,27 +96,6 @@ class HsqldbWriter(SessionWriter):
         self._server = server
         self._prefix = prefix
         self._migrating = migrating
-
-    async def define(self, text: str) -> None:
-        """Carry out one definition, which is committed with what came before it. One of two statements is an index with
-        a column of its own: of what an earlier attempt left only the column, the index is made."""
-        column, *index = text.split(BETWEEN)
-        try:
-            await self.run(column)
-        except _FAILURES as problem:
-            if not index or not is_done_before(problem.__cause__ or problem):
-                raise
-        for each in index:
-            await self._index(each, column)
-
-    async def _index(self, text: str, column: str) -> None:
-        try:
-            await self.run(text)
-        except _FAILURES as problem:
-            if self.is_open() and not is_done_before(problem.__cause__ or problem):
-                table, added = _COLUMN_ADDED.findall(column)[0]
-                await self.run(f"ALTER TABLE {table} DROP COLUMN {added}")
-            raise
 
     async def _begin(self) -> None:
         deadline = asyncio.get_running_loop().time() + self._lock_seconds

@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateTable
 from octonet.dialects.engine import standing
 from octonet.dialects.engine.grammar import Cell, Cells, Grammar
 from octonet.dialects.engine.inventory import Listings, take
-from octonet.dialects.engine.journal_steps import DEFINES, Spelling, Step, Steps, names_in
+from octonet.dialects.engine.journal_steps import BETWEEN, DEFINES, Spelling, Step, Steps, names_in
 from octonet.dialects.engine.names import quoted
 from octonet.dialects.engine.statement import Binder, compiled
 from octonet.dialects.engine.tables import Model
@@ -155,10 +155,13 @@ class MigratingWriter:
         self._number += 1
         await self._note(self._number, step)
         try:
-            await self._plain.define(step.now)
+            for text in step.now.split(BETWEEN):
+                await self._plain.define(text)
         except self._failures:
-            # Each definition is carried out as a whole or not at all.
+            # Each statement is carried out as a whole or not at all.
             if self._plain.is_open():
+                if BETWEEN in step.now:
+                    await self._again(step.undo)
                 await self._forget(self._number, -self._number)
             raise
         if step.added:
@@ -207,13 +210,14 @@ class MigratingWriter:
         await self._plain.define(self._told.spelling.drop_table.format(table=self._quoted(self._journal.name)))
 
     async def _again(self, text: str) -> None:
-        """Run a statement that may have been run before, or may have nothing to undo."""
-        try:
-            await self._plain.define(text)
-        except self._failures as problem:
-            if not self._told.doubtful(problem.__cause__ or problem):
-                raise
-            _log.debug("already so: %s", text)
+        """Run statements that may have been run before, or may have nothing to undo."""
+        for each in text.split(BETWEEN):
+            try:
+                await self._plain.define(each)
+            except self._failures as problem:
+                if not self._told.doubtful(problem.__cause__ or problem):
+                    raise
+                _log.debug("already so: %s", each)
 
     async def _insert(self, number: int, text: str) -> None:
         binder = Binder()

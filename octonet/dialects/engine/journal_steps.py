@@ -12,7 +12,9 @@ import msgspec
 from octonet.dialects.engine.grammar import Grammar
 from octonet.kernel.errors import Internal
 
-DEFINES: Final = re.compile(r"\s*(?:ALTER|CREATE|DROP)\s")
+DEFINES: Final = re.compile(r"\s*(?:ALTER|CREATE|DROP|RENAME)\s")
+BETWEEN: Final = ";\n"
+"""Stands between the two statements of a definition that is made of two: an index, and a column of its own."""
 _NAMES: Final = ("table", "column", "index", "to")
 
 
@@ -25,6 +27,7 @@ class Spelling(msgspec.Struct, frozen=True):
     came with it; it may not be there."""
     index_apart: str = ""
     """Another way than CREATE INDEX by which the grammar makes an index of a table."""
+    create_table: str = "CREATE TABLE {table} ({rest}"
     rename_index: str = ""
     """Where no two tables may have indexes of one name: a table that is put aside must not keep its own from others."""
     drop_column: str = "ALTER TABLE {table} DROP COLUMN IF EXISTS {column}"
@@ -71,14 +74,14 @@ class Steps:
         raise Internal(f"nobody knows how to undo {text!r}")
 
     def _all_forms(self) -> Iterator[tuple[str, Callable[[str, int, _Found], Step]]]:
-        yield "CREATE TABLE {table} ({rest}", self._created
+        yield self._spelling.create_table, self._created
         yield "DROP TABLE {table}", self._dropped
-        yield "ALTER TABLE {table} RENAME TO {to}", self._renamed
+        yield self._grammar.rename_table, self._renamed
         yield self._grammar.rename_column, self._renamed_column
         if self._spelling.index_apart:
             yield self._spelling.index_apart, self._indexed
         yield self._grammar.add_column.format(table="{table}", column="{column} {rest}"), self._added
-        yield "ALTER TABLE {table} DROP COLUMN {column}", self._dropped_column
+        yield self._grammar.drop_column, self._dropped_column
         yield self._grammar.refuse_null, self._refused_null
         yield self._grammar.allow_null, self._allowed_null
         for kind in ("INDEX", "UNIQUE INDEX"):
@@ -111,13 +114,13 @@ class Steps:
     def _dropped(self, _: str, number: int, found: _Found) -> Step:
         table, aside = found["table"], self._quoted(f"{self._prefix}octonet_gone_{number}")
         return Step(
-            f"ALTER TABLE {table} RENAME TO {aside}",
-            f"ALTER TABLE {aside} RENAME TO {table}",
+            self._grammar.rename_table.format(table=table, to=aside),
+            self._grammar.rename_table.format(table=aside, to=table),
             self._spelling.drop_table.format(table=aside),
         )
 
     def _renamed(self, text: str, _: int, found: _Found) -> Step:
-        return Step(text, f"ALTER TABLE {found['to']} RENAME TO {found['table']}")
+        return Step(text, self._grammar.rename_table.format(table=found["to"], to=found["table"]))
 
     def _renamed_column(self, text: str, _: int, found: _Found) -> Step:
         return Step(text, self._rename_column(found["table"], found["to"], found["column"]))

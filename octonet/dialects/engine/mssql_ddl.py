@@ -13,7 +13,7 @@ from sqlalchemy.dialects.mssql.base import MSDDLCompiler, MSDialect, MSSQLCompil
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from octonet.dialects.engine.index_terms import descends
+from octonet.dialects.engine.index_terms import descends, types_of
 
 PARTIAL: Final = "mssql_where"
 LONGEST_NAME: Final = 128
@@ -33,7 +33,6 @@ class _Definitions(MSDDLCompiler):
             f"{name} DESC" if descends(expression) else name
             for expression, name in zip(index.expressions, names, strict=True)
         ]
-        types = ", ".join(self.dialect.type_compiler_instance.process(column.type) for column in index.columns)
         counts = [f"{name} IS NOT NULL" for name in names]
         where = index.dialect_options["mssql"]["where"]
         if where is not None:
@@ -41,7 +40,9 @@ class _Definitions(MSDDLCompiler):
         told = f" WHERE {' AND '.join(counts)}" if index.unique else ""
         unique = "UNIQUE " if index.unique else ""
         name, table = self.preparer.quote(index.name or ""), self.preparer.format_table(index.table)
-        return f"CREATE {unique}INDEX {name} ON {table} ({', '.join(terms)}){told} /* {types} */"
+        return (
+            f"CREATE {unique}INDEX {name} ON {table} ({', '.join(terms)}){told} /* {types_of(index, self.dialect)} */"
+        )
 
 
 class _Statements(MSSQLCompiler):

@@ -83,7 +83,7 @@ class Reshape:
         name = self._quote(table.name)
         types = {column.name: self._type(column) for column in table.columns}
         for column in (*shape.turned, *shape.dropped):
-            yield f"ALTER TABLE {name} DROP COLUMN {self._quote(column)}"
+            yield self._grammar.drop_column.format(table=name, column=self._quote(column))
         for column, beside in shape.turned.items():
             yield self.rename_column(table.name, beside, column)
         for physical in shape.nullable:
