@@ -125,6 +125,10 @@ class Cursor:
     def setinputsizes(self, *kinds: object) -> None:
         """H2 asks nobody."""
 
+    def setquerytimeout(self, seconds: int) -> None:
+        """How long a statement may take."""
+        self._connection.timeout = seconds
+
     def execute(self, text: str, arguments: Sequence[object] = ()) -> None:
         """Run a statement."""
         self._rows, self.rowcount = self._connection.executed(text, [arguments])

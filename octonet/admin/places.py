@@ -24,6 +24,7 @@ _RESOLVED_WITHIN: Final = 5.0
 _PORTS: Final = {
     "cockroachdb": 26257,
     "db2": 50000,
+    "hana": 30013,
     "hsqldb": 9001,
     "mariadb": 3306,
     "mongodb": 27017,

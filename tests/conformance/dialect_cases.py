@@ -17,7 +17,20 @@ from octonet.kernel.filter import EVERYTHING, Filter, Options, Order
 from octonet.kernel.ids import EntityId, JsonValue, Row
 from octonet.kernel.schema import EntitySchema, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Page, Source, Stored, Strategy
-from tests import cockroachdb, h2, h2_db2, h2_mssql, h2_oracle, h2_sybase, hsqldb, mariadb, mongodb, mysql, postgres
+from tests import (
+    cockroachdb,
+    h2,
+    h2_db2,
+    h2_hana,
+    h2_mssql,
+    h2_oracle,
+    h2_sybase,
+    hsqldb,
+    mariadb,
+    mongodb,
+    mysql,
+    postgres,
+)
 
 _PERSON: Final = {
     "name": "Person",
@@ -95,6 +108,7 @@ _URIS: Final[dict[str, Callable[[Path], str]]] = {
     "sqlite": lambda folder: f"sqlite:///{folder}/data/octonet.db",
     "cockroachdb": lambda folder: cockroachdb.server().uri(folder),
     "db2": h2_db2.uri,
+    "hana": h2_hana.uri,
     "hsqldb": lambda folder: hsqldb.server().uri(folder),
     "mariadb": lambda folder: mariadb.server().uri(folder),
     "mongodb": lambda folder: mongodb.server().uri(folder),
@@ -108,6 +122,7 @@ _URIS: Final[dict[str, Callable[[Path], str]]] = {
 _MISSING: Final[dict[str, Callable[[], str]]] = {
     "cockroachdb": cockroachdb.missing,
     "db2": h2.missing,
+    "hana": h2.missing,
     "hsqldb": hsqldb.missing,
     "mariadb": mariadb.missing,
     "mongodb": mongodb.missing,

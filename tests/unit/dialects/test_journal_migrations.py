@@ -1,5 +1,5 @@
-"""MariaDB, MySQL, CockroachDB, HSQLDB, Oracle and SAP ASE commit at every definition; a migration is whole all the
-same, wherever it is refused or broken off."""
+"""MariaDB, MySQL, CockroachDB, HSQLDB, Oracle, HANA and SAP ASE commit at every definition; a migration is whole all
+the same, wherever it is refused or broken off."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ AFTER = item(
     relations={"tags": {"type": "many-to-many", "target": "Tag"}},
 )
 MARK = Checkpoint(3, 4, b"d", "s")
-_ALTERED = ("ALTER", "CREATE", "DROP", "INSERT", "DELETE", "UPDATE", "COMMIT", "ROLLBACK")
+_ALTERED = ("ALTER", "CREATE", "DROP", "INSERT", "DELETE", "UPDATE", "RENAME", "COMMIT", "ROLLBACK")
 
 
-_STRIDES: Final = {"mariadb": 1, "mysql": 4, "cockroachdb": 4, "hsqldb": 5, "oracle": 5, "sybase": 5}
+_STRIDES: Final = {"mariadb": 1, "mysql": 4, "cockroachdb": 4, "hsqldb": 5, "oracle": 5, "hana": 5, "sybase": 5}
 """How many statements lie between two that a migration is broken off at: all of them matter, and some are one code."""
 _LISTED: Final = """
 SELECT table_name, format('%s %s %s %s', column_name, data_type, is_nullable, column_default)
@@ -70,7 +70,8 @@ _ASKED_OF_H2: Final = (
     " COLUMN_DEFAULT FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'PUBLIC'"
     " AND TABLE_NAME NOT LIKE 'octonet_turn%'",
     "SELECT TABLE_NAME, CASE WHEN INDEX_NAME LIKE 'PRIMARY_KEY%' THEN 'key' ELSE INDEX_NAME END, IS_UNIQUE,"
-    " COLUMN_NAME, ORDERING_SPECIFICATION FROM INFORMATION_SCHEMA.INDEX_COLUMNS WHERE TABLE_SCHEMA = 'PUBLIC'",
+    " COLUMN_NAME, ORDERING_SPECIFICATION FROM INFORMATION_SCHEMA.INDEX_COLUMNS WHERE TABLE_SCHEMA = 'PUBLIC'"
+    " AND TABLE_NAME NOT LIKE 'octonet_turn%'",
 )
 
 
@@ -89,6 +90,7 @@ _CALLS: Final[dict[str, tuple[type, str]]] = {
     "cockroachdb": (asyncpg.Connection, "execute"),
     "hsqldb": (hsqldb_server.Connection, "run"),
     "oracle": (dbapi_link.Connection, "run"),
+    "hana": (dbapi_link.Connection, "run"),
     "sybase": (dbapi_link.Connection, "run"),
 }
 """By what statements are run that change something."""
@@ -150,7 +152,7 @@ def written(folder: Path) -> dict[str, str]:
         return found
     if _CHOSEN["dialect"] == "hsqldb":
         return _by_table(hsqldb.server().rows(question, name) for question in _ASKED_OF_HSQLDB)
-    if _CHOSEN["dialect"] in ("oracle", "sybase"):
+    if _CHOSEN["dialect"] in ("oracle", "hana", "sybase"):
         return _by_table(h2.asked(name, question) for question in _ASKED_OF_H2)
     server = mariadb.server() if _CHOSEN["dialect"] == "mariadb" else mysql.server()
     tables = server.sql("SHOW TABLES", name).split()
@@ -306,8 +308,9 @@ async def test_a_first_migration_broken_off_leaves_an_empty_database(
 
 
 async def test_a_prefix_may_hold_signs_that_mean_something_to_databases(tmp_path: Path) -> None:
-    # Oracle has no names with a quotation mark, and SAP ASE's are like a program's.
-    prefix = {"oracle": "o'th`er\\_%?", "sybase": "ot$h-er_"}.get(_CHOSEN["dialect"], "o'th`e\"r\\_%?")
+    # Oracle has no names with a quotation mark, HANA none that is sure to be, and SAP ASE's are like a program's.
+    unmarked = "o'th`er\\_%?"
+    prefix = {"oracle": unmarked, "hana": unmarked, "sybase": "ot$h-er_"}.get(_CHOSEN["dialect"], "o'th`e\"r\\_%?")
     options = DatabaseOptions(table_prefix=prefix)
     database = await dialects.find(_CHOSEN["dialect"]).open(place(tmp_path), BEFORE, options)
     await follow(database, BEFORE)
