@@ -8,17 +8,20 @@ from typing import Final
 import sqlalchemy as sa
 
 from octonet.dialects.engine import hana_ddl, hana_patterns
+from octonet.dialects.engine.catalog_reflection import reflected
 from octonet.dialects.engine.codec import as_number, from_json, to_json
 from octonet.dialects.engine.dbapi_database import DbapiJournalledDatabase
 from octonet.dialects.engine.dbapi_driver import FAILURES, Failure
 from octonet.dialects.engine.dbapi_locks import TURN
 from octonet.dialects.engine.dbapi_server import Server
 from octonet.dialects.engine.grammar import Grammar, as_double, sum_or_zero
+from octonet.dialects.engine.hana_catalog import CATALOG
 from octonet.dialects.engine.hana_product import HANA, WRITTEN
 from octonet.dialects.engine.inventory import Listings
 from octonet.dialects.engine.journal_migrator import Journalling
 from octonet.dialects.engine.journal_steps import Spelling
 from octonet.dialects.engine.model import build
+from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
@@ -106,6 +109,11 @@ class HanaDialect:
         server = Server(uri, options.show_sql, HANA, WRITTEN)
         model = build(schemas, GRAMMAR, options.table_prefix)
         return await DbapiJournalledDatabase(server, _JOURNALLING, model, options).opened()
+
+    async def reflect(self, uri: str) -> list[ReflectedTable]:
+        """Implements `octonet.kernel.reflected.Reflects`."""
+        server = Server(uri, show_sql=False, product=HANA, written=WRITTEN)
+        return await reflected(server, lambda: server.connect(()), CATALOG)
 
 
 DIALECT: Final[Dialect] = HanaDialect()

@@ -7,8 +7,10 @@ from typing import Final
 import sqlalchemy as sa
 
 from octonet.dialects.engine import hsqldb_ddl, hsqldb_patterns
+from octonet.dialects.engine.catalog_reflection import reflected
 from octonet.dialects.engine.codec import as_number, from_json, to_json
 from octonet.dialects.engine.grammar import Grammar, as_double, sum_or_zero
+from octonet.dialects.engine.hsqldb_catalog import CATALOG
 from octonet.dialects.engine.hsqldb_errors import JavaFailure, is_done_before
 from octonet.dialects.engine.hsqldb_held import Held, open_snapshot
 from octonet.dialects.engine.hsqldb_server import Server
@@ -20,6 +22,7 @@ from octonet.dialects.engine.journal_steps import Spelling
 from octonet.dialects.engine.model import build
 from octonet.dialects.engine.snapshot import SnapshotReader
 from octonet.dialects.engine.tables import Model
+from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
@@ -120,6 +123,11 @@ class HsqldbDialect:
         server = Server(uri, options.show_sql)
         model = build(schemas, GRAMMAR, options.table_prefix)
         return await HsqldbDatabase(server, model, options).opened()
+
+    async def reflect(self, uri: str) -> list[ReflectedTable]:
+        """Implements `octonet.kernel.reflected.Reflects`."""
+        server = Server(uri, show_sql=False)
+        return await reflected(server, lambda: server.connect(()), CATALOG)
 
 
 DIALECT: Final[Dialect] = HsqldbDialect()

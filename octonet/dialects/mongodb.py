@@ -16,10 +16,12 @@ from octonet.dialects.engine.mongodb_layout import Layout, lay_out
 from octonet.dialects.engine.mongodb_ledger import Ledger, State, Write
 from octonet.dialects.engine.mongodb_migration import Migration
 from octonet.dialects.engine.mongodb_reads import MongodbSource
+from octonet.dialects.engine.mongodb_sampling import reflected
 from octonet.dialects.engine.mongodb_server import Server
 from octonet.dialects.engine.mongodb_snapshot import Copying
 from octonet.dialects.engine.mongodb_transaction import MongodbTransaction
 from octonet.kernel.errors import Internal, StorageUnavailable
+from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import (
     Checkpoint,
@@ -146,6 +148,15 @@ class MongodbDialect:
         layout = lay_out(schemas, options.table_prefix)
         server = Server(uri, options.pool_size, options.query_timeout, show_sql=options.show_sql, synced=options.synced)
         return await MongodbDatabase(server, layout, options).opened()
+
+    async def reflect(self, uri: str) -> list[ReflectedTable]:
+        """Implements `octonet.kernel.reflected.Reflects`, by some documents of each collection."""
+        options = DatabaseOptions()
+        server = Server(uri, options.pool_size, options.query_timeout, show_sql=False, synced=False)
+        try:
+            return await reflected(server)
+        finally:
+            await server.close()
 
 
 DIALECT: Final[Dialect] = MongodbDialect()

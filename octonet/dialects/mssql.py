@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.mssql import NVARCHAR, TINYINT
 
 from octonet.dialects.engine import mssql_ddl, mssql_patterns
+from octonet.dialects.engine.catalog_reflection import reflected
 from octonet.dialects.engine.codec import as_number, from_json, to_json
 from octonet.dialects.engine.dbapi_database import DbapiDatabase
 from octonet.dialects.engine.dbapi_server import Server
@@ -18,8 +19,10 @@ from octonet.dialects.engine.ends import Verbatim
 from octonet.dialects.engine.grammar import Cell, Condition, Expression, Grammar, as_double, sum_or_zero
 from octonet.dialects.engine.inventory import Listings
 from octonet.dialects.engine.model import build
+from octonet.dialects.engine.mssql_catalog import CATALOG
 from octonet.dialects.engine.mssql_letters import kept
 from octonet.dialects.engine.mssql_product import MSSQL, WRITTEN
+from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
@@ -109,6 +112,11 @@ class MssqlDialect:
         server = Server(uri, options.show_sql, MSSQL, WRITTEN)
         model = build(schemas, GRAMMAR, options.table_prefix)
         return await DbapiDatabase(GRAMMAR, _LISTINGS, server, model, options).opened()
+
+    async def reflect(self, uri: str) -> list[ReflectedTable]:
+        """Implements `octonet.kernel.reflected.Reflects`."""
+        server = Server(uri, show_sql=False, product=MSSQL, written=WRITTEN)
+        return await reflected(server, lambda: server.connect(()), CATALOG)
 
 
 DIALECT: Final[Dialect] = MssqlDialect()

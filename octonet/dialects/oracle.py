@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.oracle import BINARY_DOUBLE, NUMBER
 
 from octonet.dialects.engine import oracle_ddl, oracle_patterns
+from octonet.dialects.engine.catalog_reflection import reflected
 from octonet.dialects.engine.codec import as_number, from_json, to_json
 from octonet.dialects.engine.dbapi_database import DbapiJournalledDatabase
 from octonet.dialects.engine.dbapi_driver import FAILURES, Failure
@@ -18,7 +19,9 @@ from octonet.dialects.engine.inventory import Listings
 from octonet.dialects.engine.journal_migrator import Journalling
 from octonet.dialects.engine.journal_steps import Spelling
 from octonet.dialects.engine.model import build
+from octonet.dialects.engine.oracle_catalog import CATALOG
 from octonet.dialects.engine.oracle_product import ORACLE, WRITTEN
+from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
@@ -117,6 +120,11 @@ class OracleDialect:
         server = Server(uri, options.show_sql, ORACLE, WRITTEN)
         model = build(schemas, GRAMMAR, options.table_prefix)
         return await DbapiJournalledDatabase(server, _JOURNALLING, model, options).opened()
+
+    async def reflect(self, uri: str) -> list[ReflectedTable]:
+        """Implements `octonet.kernel.reflected.Reflects`."""
+        server = Server(uri, show_sql=False, product=ORACLE, written=WRITTEN)
+        return await reflected(server, lambda: server.connect(()), CATALOG)
 
 
 DIALECT: Final[Dialect] = OracleDialect()

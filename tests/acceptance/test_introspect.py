@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import sqlite3
 import subprocess
@@ -11,10 +12,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pymongo
 import pytest
 
 from octonet.kernel.schema_parse import parse
-from tests import cockroachdb, mariadb, mysql, postgres
+from tests import cockroachdb, hsqldb, mariadb, mongodb, mysql, postgres
 from tests.acceptance.rebuilding import SHOP, now
 from tests.running import FLIGHTS, ROOT, Server
 
@@ -81,6 +83,15 @@ def _mariadb(folder: Path) -> str:
     return uri
 
 
+def _hsqldb(folder: Path) -> str:
+    if reason := hsqldb.missing():
+        pytest.skip(reason)
+    uri = hsqldb.server().uri(folder)
+    text = _sql('"', "TIMESTAMP", "BLOB").replace(" TEXT", " LONGVARCHAR")
+    hsqldb.server().sql("; ".join(part.strip() for part in text.strip().rstrip(";").split(";")), uri.rpartition("/")[2])
+    return uri
+
+
 def _introspect(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "octonet", "introspect", *arguments],
@@ -96,7 +107,7 @@ def _schema(*arguments: str) -> tuple[dict[str, Any], str]:
     return {entity["name"]: entity for entity in json.loads(done.stdout)}, done.stderr
 
 
-@pytest.mark.parametrize("make", [_sqlite, _postgres, _cockroachdb, _mariadb, _mysql])
+@pytest.mark.parametrize("make", [_sqlite, _postgres, _cockroachdb, _mariadb, _mysql, _hsqldb])
 def test_tables_keys_links_and_indexes_become_a_schema(make: Callable[[Path], str], tmp_path: Path) -> None:
     found, notes = _schema(make(tmp_path))
     assert set(found) == {"Customer", "Address", "Category", "StockLevel", "Code"}
@@ -129,7 +140,47 @@ def test_the_schema_that_comes_out_can_be_served(tmp_path: Path) -> None:
     assert (again.returncode, "cannot be written" in again.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("kind", [None, postgres, mariadb])
+def test_documents_become_a_schema_by_what_they_hold(tmp_path: Path) -> None:
+    if reason := mongodb.missing():
+        pytest.skip(reason)
+    uri = mongodb.server().uri(tmp_path)
+    with pymongo.MongoClient[dict[str, object]](uri) as client:
+        database = client.get_default_database()
+        at = datetime.datetime(2024, 5, 6, tzinfo=datetime.UTC)
+        tags: list[object] = ["x"]
+        customers: list[dict[str, object]] = [
+            {"_id": "a", "email": "a@b.c", "age": 1, "active": True, "born": at, "tags": tags, "prefs": {"x": 1}},
+            {"_id": "b", "email": "b@b.c", "age": 2.5, "active": False, "bio": "x" * 256, "odd": 1, "none": None},
+            {"_id": "c", "email": "c@b.c", "active": True, "odd": "one"},
+        ]
+        database["customers"].insert_many(customers)
+        database["customers"].create_index("email", unique=True)
+        database["customers"].create_index([("age", 1), ("active", -1)])
+        database["customers"].create_index("prefs.x")
+        database["things"].insert_one({"n": 1})
+        database["nothing"].create_index("n")
+    found, notes = _schema(uri)
+    assert set(found) == {"Customer", "Thing"}
+    assert found["Customer"]["fields"] == {
+        "email": {"type": "string", "required": True, "unique": True},
+        "age": {"type": "number"},
+        "active": {"type": "boolean", "required": True},
+        "born": {"type": "date"},
+        "tags": {"type": "array"},
+        "prefs": {"type": "json"},
+        "bio": {"type": "text"},
+    }
+    assert found["Customer"]["indexes"] == [{"fields": {"age": "asc", "active": "asc"}}]
+    for words in (
+        "column odd is left out: no field holds a number or string",
+        "column none is left out: no field holds a null",
+        "is left out: it is not over columns alone",
+        "table things: its id is of type objectId",
+    ):
+        assert words in notes, notes
+
+
+@pytest.mark.parametrize("kind", [None, postgres, mariadb, hsqldb, mongodb])
 def test_a_database_that_octonet_made_tells_its_own_schema(kind: Any, tmp_path: Path) -> None:
     if kind is not None and kind.missing():
         pytest.skip(kind.missing())

@@ -30,6 +30,7 @@ EVIDENCE: Final = Evidence(
         "other programs find a U+D7FF in front of letters from U+E000 to U+FFFF",
         "an error that names no index of ours is told as one of the key",
         "generated columns in unique indexes, locks, snapshots, numbers below 2.2e-308 and those that an aggregate "
-        "multiplies, the driver's values and its deadlines were never seen at work",
+        "multiplies, the catalog that `octonet introspect` reads, the driver's values and its deadlines were never "
+        "seen at work",
     ),
 )

@@ -23,6 +23,7 @@ EVIDENCE: Final = Evidence(
         "on a server that stands alone a reader may see some rows of a commit that is under way",
         "a row is 15 MB at most",
         "aggregation, and patterns that ignore case or are negated, are evaluated here over rows that are read",
+        "`octonet introspect` looks at the first 1000 documents of each collection",
         "what a replica set does in a conflict, TLS and SCRAM were never seen at work",
     ),
 )

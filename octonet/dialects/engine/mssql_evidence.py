@@ -28,7 +28,7 @@ EVIDENCE: Final = Evidence(
         "a pattern that counts letters, or ignores the case of letters beyond U+E000, needs SQL Server 2025",
         "a filter has at most some 2000 values beside lists; lists of numbers with fractions, too",
         "a number with an index becomes neither required nor optional: the index has to be given up first",
-        "definitions within a transaction that is rolled back, the driver, its values and its deadlines were never "
-        "seen at work",
+        "definitions within a transaction that is rolled back, the catalog that `octonet introspect` reads, the "
+        "driver, its values and its deadlines were never seen at work",
     ),
 )

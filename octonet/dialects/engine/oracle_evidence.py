@@ -25,6 +25,7 @@ EVIDENCE: Final = Evidence(
         "a string, text or date has at most 4000 bytes; JSON and arrays have no such limit",
         "a text without letters is kept as U+0000, which no text may hold: Oracle takes it for no value",
         "a pattern has at most 4000 bytes, 512 where case is ignored",
-        "DBMS_LOCK, read-only transactions, the driver's values and its deadlines were never seen at work",
+        "DBMS_LOCK, read-only transactions, the catalog that `octonet introspect` reads, the driver's values and its "
+        "deadlines were never seen at work",
     ),
 )

@@ -20,7 +20,7 @@ _ON_DELETE: Final[Mapping[str, OnDelete]] = {
     "SET NULL": OnDelete.SET_NULL,
     "RESTRICT": OnDelete.RESTRICT,
 }
-_SHORT: Final = 255
+SHORT: Final = 255
 """Characters of a string; what may be longer is a text."""
 _TYPES: Final[Sequence[tuple[type[types.TypeEngine[Any]], FieldType]]] = (
     (types.Boolean, FieldType.BOOLEAN),
@@ -68,7 +68,7 @@ def tables(connection: sa.Connection) -> list[ReflectedTable]:
                 place[1],
                 tuple(_column(one) for one in columns[place]),
                 tuple((keys.get(place) or {"constrained_columns": []})["constrained_columns"]),
-                _once([*map(_index, indexes.get(place, ())), *constrained]),
+                once([*map(_index, indexes.get(place, ())), *constrained]),
                 tuple(_reference(one) for one in references.get(place, ())),
             )
         )
@@ -89,7 +89,7 @@ def _type(kind: types.TypeEngine[Any]) -> FieldType | None:
         if isinstance(kind, known):
             return field
     if isinstance(kind, types.String):
-        return FieldType.STRING if kind.length is not None and kind.length <= _SHORT else FieldType.TEXT
+        return FieldType.STRING if kind.length is not None and kind.length <= SHORT else FieldType.TEXT
     return None
 
 
@@ -104,8 +104,8 @@ def _index(told: ToldIndex) -> ReflectedIndex:
     return ReflectedIndex(told["name"] or "", tuple(name or "" for name in told["column_names"]), bool(told["unique"]))
 
 
-def _once(indexes: Sequence[ReflectedIndex]) -> tuple[ReflectedIndex, ...]:
-    """Some databases tell a unique constraint as an index, too."""
+def once(indexes: Sequence[ReflectedIndex]) -> tuple[ReflectedIndex, ...]:
+    """Each index once: some databases tell a unique constraint as an index, too."""
     by_columns: dict[tuple[str, ...], ReflectedIndex] = {}
     for index in indexes:
         known = by_columns.get(index.columns)

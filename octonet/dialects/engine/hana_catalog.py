@@ -1,0 +1,29 @@
+"""What HANA tells of the tables that stand in it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from octonet.dialects.engine.catalog_reflection import Catalog, lowered
+
+_OURS: Final = "SCHEMA_NAME = CURRENT_SCHEMA"
+
+CATALOG: Final = Catalog(
+    columns=(
+        "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE_NAME, LENGTH, CASE IS_NULLABLE WHEN 'FALSE' THEN 1 ELSE 0 END"
+        f" FROM SYS.TABLE_COLUMNS WHERE {_OURS} ORDER BY TABLE_NAME, POSITION"
+    ),
+    keys=(
+        f"SELECT TABLE_NAME, COLUMN_NAME FROM SYS.CONSTRAINTS WHERE {_OURS} AND IS_PRIMARY_KEY = 'TRUE'"
+        " ORDER BY TABLE_NAME, POSITION"
+    ),
+    indexes=(
+        'SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, CASE WHEN "CONSTRAINT" IS NULL THEN 0 ELSE 1 END'
+        f" FROM SYS.INDEX_COLUMNS WHERE {_OURS} ORDER BY TABLE_NAME, INDEX_NAME, POSITION"
+    ),
+    references=(
+        "SELECT TABLE_NAME, CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_TABLE_NAME, REFERENCED_COLUMN_NAME, DELETE_RULE"
+        f" FROM SYS.REFERENTIAL_CONSTRAINTS WHERE {_OURS} ORDER BY TABLE_NAME, CONSTRAINT_NAME, POSITION"
+    ),
+    plain=lowered,
+)

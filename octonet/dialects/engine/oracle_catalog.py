@@ -1,0 +1,31 @@
+"""What Oracle tells of the tables that stand in it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from octonet.dialects.engine.catalog_reflection import Catalog, lowered
+
+CATALOG: Final = Catalog(
+    columns=(
+        "SELECT c.TABLE_NAME, c.COLUMN_NAME, c.DATA_TYPE, c.CHAR_LENGTH, CASE c.NULLABLE WHEN 'N' THEN 1 ELSE 0 END"
+        " FROM USER_TAB_COLUMNS c JOIN USER_TABLES t ON t.TABLE_NAME = c.TABLE_NAME WHERE t.DROPPED = 'NO'"
+        " ORDER BY c.TABLE_NAME, c.COLUMN_ID"
+    ),
+    keys=(
+        "SELECT u.TABLE_NAME, u.COLUMN_NAME FROM USER_CONS_COLUMNS u JOIN USER_CONSTRAINTS c"
+        " ON c.CONSTRAINT_NAME = u.CONSTRAINT_NAME WHERE c.CONSTRAINT_TYPE = 'P' ORDER BY u.TABLE_NAME, u.POSITION"
+    ),
+    indexes=(
+        "SELECT u.TABLE_NAME, u.INDEX_NAME, u.COLUMN_NAME, CASE i.UNIQUENESS WHEN 'UNIQUE' THEN 1 ELSE 0 END"
+        " FROM USER_IND_COLUMNS u JOIN USER_INDEXES i ON i.INDEX_NAME = u.INDEX_NAME"
+        " ORDER BY u.TABLE_NAME, u.INDEX_NAME, u.COLUMN_POSITION"
+    ),
+    references=(
+        "SELECT u.TABLE_NAME, u.CONSTRAINT_NAME, u.COLUMN_NAME, p.TABLE_NAME, p.COLUMN_NAME, c.DELETE_RULE"
+        " FROM USER_CONSTRAINTS c JOIN USER_CONS_COLUMNS u ON u.CONSTRAINT_NAME = c.CONSTRAINT_NAME"
+        " JOIN USER_CONS_COLUMNS p ON p.CONSTRAINT_NAME = c.R_CONSTRAINT_NAME AND p.POSITION = u.POSITION"
+        " WHERE c.CONSTRAINT_TYPE = 'R' ORDER BY u.TABLE_NAME, u.CONSTRAINT_NAME, u.POSITION"
+    ),
+    plain=lowered,
+)
