@@ -25,7 +25,7 @@ EVIDENCE: Final = Evidence(
         "the server needs pages of 16 KB, the character set utf8 and the binary sort order",
         "a string, text or date has at most 3999 bytes, a row 8183 before its last text, or 16300 with the database "
         "option 'allow wide dol rows'; JSON and arrays have no such limit",
-        "texts and bytes end with U+0001 in the database, for blanks and zeros at the end are lost there (ADR-0030)",
+        "texts and bytes end with U+0001 in the database, for blanks and zeros at the end are lost there (ADR-0029)",
         "tables and columns that are called by a reserved word have an underscore behind it in the database, and a "
         "hyphen is a $ there",
         "a unique index over several texts holds their SHA-1; another one over more than 5200 bytes ends early",
