@@ -11,7 +11,9 @@ from typing import Final
 import sqlalchemy as sa
 
 from octonet.dialects.engine import db2_ddl, db2_patterns
+from octonet.dialects.engine.catalog_reflection import reflected
 from octonet.dialects.engine.codec import as_number, from_json, to_json
+from octonet.dialects.engine.db2_catalog import CATALOG
 from octonet.dialects.engine.db2_product import DB2, WRITTEN
 from octonet.dialects.engine.dbapi_database import DbapiDatabase
 from octonet.dialects.engine.dbapi_locks import TURN
@@ -19,6 +21,7 @@ from octonet.dialects.engine.dbapi_server import Server
 from octonet.dialects.engine.grammar import Condition, Expression, Grammar, as_double, sum_or_zero
 from octonet.dialects.engine.inventory import Listings
 from octonet.dialects.engine.model import build
+from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
@@ -88,6 +91,11 @@ class Db2Dialect:
         server = Server(uri, options.show_sql, DB2, WRITTEN)
         model = build(schemas, GRAMMAR, options.table_prefix)
         return await DbapiDatabase(GRAMMAR, _LISTINGS, server, model, options).opened()
+
+    async def reflect(self, uri: str) -> list[ReflectedTable]:
+        """Implements `octonet.kernel.reflected.Reflects`."""
+        server = Server(uri, show_sql=False, product=DB2, written=WRITTEN)
+        return await reflected(server, lambda: server.connect(DB2.reading), CATALOG)
 
 
 DIALECT: Final[Dialect] = Db2Dialect()

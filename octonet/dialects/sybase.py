@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.mssql import TINYINT
 
 from octonet.dialects.engine import sybase_ddl, sybase_patterns
+from octonet.dialects.engine.catalog_reflection import reflected
 from octonet.dialects.engine.codec import as_number, from_json, to_json
 from octonet.dialects.engine.dbapi_database import DbapiJournalledDatabase
 from octonet.dialects.engine.dbapi_driver import FAILURES, Failure
@@ -20,9 +21,11 @@ from octonet.dialects.engine.inventory import Listings
 from octonet.dialects.engine.journal_migrator import Journalling
 from octonet.dialects.engine.journal_steps import Spelling
 from octonet.dialects.engine.model import build
+from octonet.dialects.engine.sybase_catalog import CATALOG
 from octonet.dialects.engine.sybase_letters import MARKED
 from octonet.dialects.engine.sybase_product import SYBASE, WRITTEN
 from octonet.dialects.engine.sybase_reserved import begun, spelled
+from octonet.kernel.reflected import ReflectedTable
 from octonet.kernel.schema import FieldType, Schemas
 from octonet.kernel.storage import Database, DatabaseOptions, Dialect
 
@@ -121,6 +124,11 @@ class SybaseDialect:
         options = msgspec.structs.replace(options, table_prefix=begun(options.table_prefix))
         model = build(schemas, GRAMMAR, options.table_prefix)
         return await DbapiJournalledDatabase(server, _JOURNALLING, model, options).opened()
+
+    async def reflect(self, uri: str) -> list[ReflectedTable]:
+        """Implements `octonet.kernel.reflected.Reflects`."""
+        server = Server(uri, show_sql=False, product=SYBASE, written=WRITTEN)
+        return await reflected(server, lambda: server.connect(SYBASE.reading), CATALOG)
 
 
 DIALECT: Final[Dialect] = SybaseDialect()

@@ -17,14 +17,17 @@ from octonet.kernel.schema import FieldType
 
 _TYPES: Final[Sequence[tuple[str, FieldType]]] = (
     (r"BOOLEAN|BIT", FieldType.BOOLEAN),
-    (r".*INT(EGER)?|.*DECIMAL|NUMERIC|NUMBER|FLOAT|REAL|.*DOUBLE( PRECISION)?|BINARY_FLOAT|.*MONEY", FieldType.NUMBER),
-    (r"DATE|DATETIME.*|SMALLDATETIME|SECONDDATE|TIMESTAMP.*", FieldType.DATE),
-    (r"TIME.*|UNIQUEIDENTIFIER|UUID|INTERVAL.*", FieldType.STRING),
+    (
+        r".*INT(EGER)?|.*DECIMAL|NUMERIC|NUMBER|(DEC)?FLOAT|REAL|.*DOUBLE( PRECISION)?|BINARY_FLOAT|.*MONEY",
+        FieldType.NUMBER,
+    ),
+    (r"DATE|.*DATETIME.*|SECONDDATE|TIMESTAMP.*", FieldType.DATE),
+    (r"(BIG)?TIME.*|UNIQUEIDENTIFIER|UUID|INTERVAL.*", FieldType.STRING),
     (r"JSON", FieldType.JSON),
     (r".*ARRAY.*", FieldType.ARRAY),
-    (r".*CLOB|.*TEXT|.*CHARACTER LARGE OBJECT|LONG", FieldType.TEXT),
+    (r".*CLOB|.*TEXT|.*CHARACTER LARGE OBJECT|LONG( VARCHAR)?", FieldType.TEXT),
 )
-_LETTERS: Final = re.compile(r"N?(VAR)?CHAR2?|CHARACTER( VARYING)?|ALPHANUM|SYSNAME")
+_LETTERS: Final = re.compile(r"(N|UNI)?(VAR)?CHAR2?|(VAR)?GRAPHIC|CHARACTER( VARYING)?|ALPHANUM|(LONG)?SYSNAME")
 
 
 class Catalog(msgspec.Struct, frozen=True):

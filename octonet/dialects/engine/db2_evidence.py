@@ -30,6 +30,7 @@ EVIDENCE: Final = Evidence(
         "a pattern has at most 8000 bytes, a filter some 32,000 values",
         "a change of a column's type, or whether it is required, writes all rows of the table into the transaction log",
         "a statement that does not answer is ended by the driver a second behind its deadline, and by nobody else",
-        "its locks, the driver, its values and its deadlines were never seen at work",
+        "its locks, the catalog that `octonet introspect` reads, the driver, its values and its deadlines were never "
+        "seen at work",
     ),
 )

@@ -35,8 +35,8 @@ EVIDENCE: Final = Evidence(
         "readers of more than a row wait while a batch is written, and the writer while they read: for a query's "
         "deadline at most, and as long as it takes to copy all rows for a snapshot",
         "a writer that is frozen keeps such readers out",
-        "LOCK TABLE, sp_rename, indexes over expressions, long texts as arguments and in queries of queries, and what "
-        "the driver makes of values were never seen at work",
+        "LOCK TABLE, sp_rename, indexes over expressions, long texts as arguments and in queries of queries, the "
+        "catalog that `octonet introspect` reads, and what the driver makes of values were never seen at work",
         "FreeTDS takes no password with '};' in it",
     ),
 )

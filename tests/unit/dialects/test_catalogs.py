@@ -9,7 +9,14 @@ from typing import cast
 import pytest
 import sqlglot
 
-from octonet.dialects.engine import hana_catalog, hsqldb_catalog, mssql_catalog, oracle_catalog
+from octonet.dialects.engine import (
+    db2_catalog,
+    hana_catalog,
+    hsqldb_catalog,
+    mssql_catalog,
+    oracle_catalog,
+    sybase_catalog,
+)
 from octonet.dialects.engine.catalog_reflection import Catalog, reflected
 from octonet.dialects.engine.grammar import Cell, Cells
 from octonet.dialects.engine.sessions import Host, Session
@@ -17,10 +24,12 @@ from octonet.kernel.reflected import ReflectedColumn, ReflectedIndex, ReflectedR
 from octonet.kernel.schema import FieldType, OnDelete
 
 CATALOGS = {
+    "db2": (db2_catalog.CATALOG, None),
     "hana": (hana_catalog.CATALOG, None),
     "hsqldb": (hsqldb_catalog.CATALOG, None),
     "mssql": (mssql_catalog.CATALOG, "tsql"),
     "oracle": (oracle_catalog.CATALOG, "oracle"),
+    "sybase": (sybase_catalog.CATALOG, "tsql"),
 }
 
 
@@ -99,6 +108,9 @@ async def test_names_keep_their_case_where_the_database_keeps_it() -> None:
     [
         *((word, FieldType.NUMBER) for word in ("NUMBER", "tinyint", "INTEGER", "BIGINT", "SMALLDECIMAL", "money")),
         *((word, FieldType.NUMBER) for word in ("DOUBLE", "DOUBLE PRECISION", "BINARY_DOUBLE", "FLOAT", "real")),
+        *((word, FieldType.NUMBER) for word in ("DECFLOAT", "unsigned bigint", "smallmoney")),
+        *((word, FieldType.DATE) for word in ("bigdatetime", "smalldatetime")),
+        *((word, FieldType.TEXT) for word in ("LONG VARCHAR", "unitext", "univarchar", "VARGRAPHIC")),
         *((word, FieldType.DATE) for word in ("DATE", "datetime2", "datetimeoffset", "SECONDDATE", "TIMESTAMP(6)")),
         *((word, FieldType.TEXT) for word in ("NCLOB", "ntext", "CHARACTER LARGE OBJECT", "NVARCHAR2")),
         *((word, FieldType.STRING) for word in ("TIME", "uniqueidentifier")),
