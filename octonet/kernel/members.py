@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Final, cast
+from typing import Final
 
 from octonet.kernel.errors import invalid
 from octonet.kernel.faults import quote
 
-_TEXT: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_TEXT_BYTES: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-
-
+_TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _BLANKS: Final = b" \t\r\n"
+_NESTED: Final = frozenset({dict, list})
 
 
 class _Twice(Exception):
@@ -30,11 +28,12 @@ def check_unique(text: str | bytes, found: object, path: str = "$") -> None:
     colons too, as times and addresses do, they are left out of the count. Only what is still too much is read again, to
     name the member.
     """
-    colons = text.count(b":") if isinstance(text, bytes) else text.count(":")
+    raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    colons = raw.count(b":")
     if colons < 2:
         return
     members = _members(found)
-    if members in (colons, _names(text)) or _colons_between(text) == members:
+    if members == colons or members == _names(raw) or members == _colons_between(raw):
         return
     try:
         json.loads(text, object_pairs_hook=_pairs, parse_int=str, parse_float=str)
@@ -46,29 +45,27 @@ def check_unique(text: str | bytes, found: object, path: str = "$") -> None:
         return
 
 
-def _names(text: str | bytes) -> int:
+def _names(raw: bytes) -> int:
     """The members, by the quote that ends each name and the colon behind it. A text in which the two stand together, or
     with blanks between them, makes the count too high, and nothing makes it too low."""
-    raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     return raw.translate(None, _BLANKS).count(b'":')
 
 
-def _colons_between(text: str | bytes) -> int:
+def _colons_between(raw: bytes) -> int:
     """The colons that stand in no text."""
-    if isinstance(text, bytes):
-        return _TEXT_BYTES.sub(b"", text).count(b":")
-    return _TEXT.sub("", text).count(":")
+    return _TEXT.sub(b"", raw).count(b":")
 
 
 def _members(found: object) -> int:
-    count, inside = 0, found
+    inside: Iterable[object]
     if isinstance(found, dict):
         count, inside = len(found), found.values()
-    elif not isinstance(found, list):
+    elif isinstance(found, list):
+        count, inside = 0, found
+    else:
         return 0
-    for value in cast("Iterable[object]", inside):
-        kind = type(value)
-        if kind is dict or kind is list:
+    for value in inside:
+        if type(value) in _NESTED:
             count += _members(value)
     return count
 
