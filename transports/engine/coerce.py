@@ -165,6 +165,11 @@ def request(op: str, entity: str, found: Mapping[str, Raw]) -> Request:
     return Request(op=op, entity=entity, **{_FIELD_OF[name]: value for name, value in found.items()})
 
 
+def field(name: str) -> str:
+    """The field of `Request` that a member is, by its name on the wire; what is no member stays as it is."""
+    return _FIELD_OF.get(name, name)
+
+
 def whole(content: dict[str, Raw]) -> Request:
     """A request that came as one JSON object: the reference's OrmRequest."""
     for name in content:

@@ -242,3 +242,12 @@ async def test_a_value_that_must_be_there_and_is_not_makes_null_of_what_holds_it
     assert found["data"] == {"a": None, "b": {"email": "0@x.org"}}
     (error,) = found["errors"]
     assert (error["path"], error["extensions"]["code"]) == (["a", "email"], "VALUE_MISSING")
+
+
+async def test_a_row_of_many_without_a_value_that_must_be_there_is_told_by_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(_AUTHORS[2], "email", None)
+    found = await _answered("{ authors { id email } }", {}, Shelf())
+    assert found["data"] is None
+    assert [error["path"] for error in found["errors"]] == [["authors", 2, "email"]]

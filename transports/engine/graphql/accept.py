@@ -14,6 +14,7 @@ EVENTS: Final = "text/event-stream"
 PAGE: Final = "text/html"
 
 
+@lru_cache(maxsize=1024)
 def form(header: str) -> str:
     """The form of a GraphQL answer; empty when no form is liked. Who does not name the new one, gets the old one."""
     return best(header, _MODERN if RESPONSE in header.lower() else _OLD)

@@ -34,7 +34,6 @@ class Api:
 
     def __init__(self, catalog: Mapping[str, type[Catalogued]], schemas: Schemas, settings: GraphqlSettings) -> None:
         self.settings = settings
-        self.catalog = catalog
         self.shapes = shapes(schemas)
         found = roots(catalog, schemas, self.shapes)
         self.schema: GraphQLSchema = build(self.shapes, found)._schema
@@ -58,7 +57,7 @@ class Api:
         if isinstance(known, Plan):
             return known
         home = _HOMES[operation.kind]
-        planner = Planner(self.shapes, operation.fragments, variables)
+        planner = Planner(self.shapes, operation.fragments, variables, self.taken)
         made = planner.plan(home, self._roots[home], operation.node.selection_set)
         if made.lasting:
             operation.__dict__[_PLAN] = made

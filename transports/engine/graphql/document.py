@@ -61,11 +61,8 @@ class Operation(msgspec.Struct, frozen=True, dict=True):
     variables: tuple[Variable, ...]
     introspective: bool
     """Whether it asks for the schema itself."""
-
-    @property
-    def kind(self) -> OperationType:
-        """Query, mutation or subscription."""
-        return self.node.operation
+    kind: OperationType
+    """Query, mutation or subscription."""
 
     def values(self, given: Mapping[str, object]) -> dict[str, object]:
         """The variables' values. Raises `ValidationError` for one that does not fit, or is missing."""
@@ -84,15 +81,13 @@ class Operation(msgspec.Struct, frozen=True, dict=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A valid document, its operations by their names; the only one without a name by ""."""
+    """A valid document, its operations by their names; the only one by "" too."""
 
     operations: Mapping[str, Operation]
 
     def operation(self, name: str) -> Operation:
         """The one that is meant. Raises `Invalid` with code UNKNOWN_OPERATION_NAME."""
         found = self.operations.get(name)
-        if found is None and not name and len(self.operations) == 1:
-            (found,) = self.operations.values()
         if found is None:
             what = f"there is no operation {name!r}" if name else "there are several operations: name one"
             raise invalid("$.operationName", what, code="UNKNOWN_OPERATION_NAME")
@@ -157,7 +152,8 @@ class Documents:
         ]
         if not found:
             raise Unacceptable([problems.fault(problems.INVALID_DOCUMENT, "the document holds no operation")])
-        return Document({operation.node.name.value if operation.node.name else "": operation for operation in found})
+        named = {operation.node.name.value if operation.node.name else "": operation for operation in found}
+        return Document({**named, "": found[0]} if len(found) == 1 else named)
 
     def _parse(self, text: str) -> DocumentNode:
         try:
@@ -172,7 +168,8 @@ class Documents:
     ) -> Operation:
         variables = tuple(self._variable(definition) for definition in node.variable_definitions or ())
         sets = [node.selection_set, *(fragment.selection_set for fragment in fragments.values())]
-        return Operation(document, node, fragments, variables, any(_introspects(each) for each in sets))
+        introspective = any(_introspects(each) for each in sets)
+        return Operation(document, node, fragments, variables, introspective, node.operation)
 
     def _variable(self, definition: VariableDefinitionNode) -> Variable:
         type_ = type_from_ast(self._schema, definition.type)

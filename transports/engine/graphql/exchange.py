@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from transports.engine.graphql.service import Answer, Ready, Service
 
 NAME: Final = "graphql"
-_UTF8: Final = "; charset=utf-8"
 _MOST_READY: Final = 1024
 _LONGEST_READY: Final = 2048
 _FORMS: Final = (accept.RESPONSE, accept.LEGACY)
+_TYPES: Final = {form: f"{form}; charset=utf-8" for form in _FORMS}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -95,7 +95,8 @@ class Exchanges:
         _check_form(form)
         request = wanted.of_body(incoming.body, headers.get("content-type", ""))
         pairs = coerce.query_pairs(incoming.target) if "?" in incoming.target else {}
-        wanted.check_around(pairs)
+        if pairs:
+            wanted.check_around(pairs)
         answer = await self._execute(incoming, who, request, pairs.get("project"), safe=False)
         if answer.ready is not None and not pairs and len(incoming.body) <= _LONGEST_READY:
             if len(self._ready) >= _MOST_READY:
@@ -119,7 +120,7 @@ class Exchanges:
     ) -> Answer:
         home = self._gateway.look(project_of(incoming, project), who)
         demands = wanted.demands(incoming.headers, request)
-        service = await self._engine.service()
+        service = self._engine.loaded or await self._engine.service()
         try:
             return await service.execute(home, who, request, demands, safe=safe)
         except OctonetError as problem:
@@ -146,7 +147,7 @@ class Exchanges:
         if isinstance(problem, _NotExecuted):
             problem = problem.problem
             status = self._status(problem, form)
-        return Reply(_encode({"errors": all_of(problem)}), status, headers, form + _UTF8)
+        return Reply(_encode({"errors": all_of(problem)}), status, headers, _TYPES[form])
 
 
 class _NotExecuted(OctonetError):
@@ -165,4 +166,4 @@ def _check_form(form: str) -> None:
 
 def _reply(answer: Answer, form: str) -> Reply:
     headers = {"Octonet-Position": answer.position} if answer.position else {}
-    return Reply(answer.encode(), 200, headers, form + _UTF8)
+    return Reply(answer.encode(), 200, headers, _TYPES[form])

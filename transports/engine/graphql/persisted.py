@@ -29,7 +29,7 @@ class Persisted:
 
     def text(self, wanted: Wanted) -> str:
         """The document that is meant. Raises `NotFound` with code PERSISTED_QUERY_NOT_FOUND, `Invalid`."""
-        name = wanted.document or self._hash(wanted)
+        name = wanted.document or (self._hash(wanted) if wanted.extensions else "")
         if not name:
             if self._only and wanted.query not in self._texts:
                 sentence = "only documents that are kept here are executed: name one with documentId"

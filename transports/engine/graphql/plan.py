@@ -13,7 +13,6 @@ from typing import Final, TypeAlias
 
 import msgspec
 from graphql import (
-    ArgumentNode,
     DirectiveNode,
     FieldNode,
     FragmentDefinitionNode,
@@ -26,12 +25,16 @@ from graphql import (
 from octonet.kernel.ids import Row
 from octonet.kernel.operation import Raw
 from octonet.kernel.schema import VERSION_COLUMN
-from transports.engine.graphql.roots import Kind, Root
+from transports.engine.graphql.members import NOTHING, Members, Taken
+from transports.engine.graphql.roots import QUERY, Kind, Root
 from transports.engine.graphql.shape import Branch, Leaf, Shape
 from transports.engine.graphql.values import literal
 
 TYPENAME: Final = "__typename"
 _META: Final = ("__schema", "__type")
+_FAMILY: Final = 10
+"""Rows that a list below a row is taken to have."""
+_PAGES: Final = (Kind.ROWS, Kind.CONNECTION)
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -42,15 +45,16 @@ class Rows(msgspec.Struct, frozen=True):
     """All keys, in order."""
     leaves: tuple[tuple[str, str], ...]
     """Key and column of each field that stands in the row."""
-    pick: Callable[[Row], tuple[object, ...]]
-    """The values of those fields, all at once. Raises `KeyError` for a row that was read with fewer columns."""
-    required: tuple[str, ...]
-    """Columns that must not be null."""
+    required: Callable[[Row], tuple[object, ...]] | None
+    """The values that must not be null, all at once; None where all may be. Raises `KeyError` for a row that was read
+    with fewer columns."""
     types: tuple[str, ...]
     """Keys that ask for the type's name."""
     twigs: tuple[Twig, ...]
     needed: frozenset[str]
     """Columns that must be read."""
+    weight: int
+    """How many rows one of them may bring, by estimate, itself among them."""
 
     @property
     def plain(self) -> bool:
@@ -62,10 +66,8 @@ class Twig(msgspec.Struct, frozen=True):
     """A relation that is followed."""
 
     key: str
-    owner: str
-    """The type that it is a field of."""
     branch: Branch
-    arguments: Arguments
+    members: Members
     rows: Rows
 
 
@@ -90,7 +92,8 @@ class Table(msgspec.Struct, frozen=True):
         return bool(found) if not rest else any(isinstance(b, Table) and b.asks_for(*rest) for b in found)
 
 
-Arguments: TypeAlias = tuple[ArgumentNode, ...]
+Takes: TypeAlias = Callable[[str, str, str], Taken]
+"""What the arguments of a field may be: its type, its name, and the entity that it leads to."""
 _Below: TypeAlias = Callable[[list[SelectionSetNode]], "Rows | Table"]
 
 
@@ -99,10 +102,18 @@ class Call(msgspec.Struct, frozen=True):
 
     key: str
     root: Root
-    arguments: Arguments
+    members: Members
     below: Rows | Table | None
     nodes: tuple[FieldNode, ...]
     """Where it stands in the document."""
+    paged: bool
+    """Whether it gives as many rows as a page has, and not one."""
+    weight: int
+    """How many rows one of them may bring, by estimate, itself among them."""
+    selects: bool
+    """Whether no more columns are to be read than are shown."""
+    counts: bool
+    """Whether a total is shown."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -125,7 +136,9 @@ class Planner:
         shapes: Mapping[str, Shape],
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: Mapping[str, object],
+        takes: Takes,
     ) -> None:
+        self._takes = takes
         self._shapes = shapes
         self._fragments = fragments
         self._variables = variables
@@ -142,10 +155,25 @@ class Planner:
             if name == TYPENAME:
                 types.append(key)
             elif name not in _META:
-                root = roots[name]
-                below = self._below(root, nodes)
-                calls.append(Call(key, root, tuple(nodes[0].arguments or ()), below, tuple(nodes)))
+                calls.append(self._call(key, roots[name], nodes))
         return Plan(tuple(keys), tuple(calls), tuple(types), title, self._lasting)
+
+    def _call(self, key: str, root: Root, nodes: list[FieldNode]) -> Call:
+        below = self._below(root, nodes)
+        return Call(
+            key=key,
+            root=root,
+            members=self._members(root.home, nodes[0], root.entity),
+            below=below,
+            nodes=tuple(nodes),
+            paged=root.kind in _PAGES,
+            weight=1 + sum(selection.weight - 1 for selection in selections(below)),
+            selects=root.home == QUERY and root.kind in (Kind.ROW, *_PAGES),
+            counts=root.kind is Kind.CONNECTION and isinstance(below, Table) and below.asks_for("totalCount"),
+        )
+
+    def _members(self, home: str, node: FieldNode, entity: str) -> Members:
+        return Members.of(self._takes(home, node.name.value, entity), node.arguments) if node.arguments else NOTHING
 
     def _below(self, root: Root, nodes: list[FieldNode]) -> Rows | Table | None:
         inner = _inner(nodes)
@@ -197,17 +225,19 @@ class Planner:
                 branch = shape.branches[name]
                 target = self._shapes[branch.relation.target]
                 below = self._rows(target, _inner(nodes))
-                twigs.append(Twig(key, shape.title, branch, tuple(nodes[0].arguments or ()), below))
+                members = self._members(shape.title, nodes[0], branch.relation.target)
+                twigs.append(Twig(key, branch, members, below))
+        required = list(dict.fromkeys(leaf.column for _, leaf in leaves if leaf.required))
         needed = {leaf.column for _, leaf in leaves} | {column for twig in twigs for column in _needed(twig.branch)}
         return Rows(
             shape=shape,
             keys=tuple(fields),
             leaves=tuple((key, leaf.column) for key, leaf in leaves),
-            pick=_picker([leaf.column for _, leaf in leaves]),
-            required=tuple(dict.fromkeys(leaf.column for _, leaf in leaves if leaf.required)),
+            required=_picker(required) if required else None,
             types=tuple(types),
             twigs=tuple(twigs),
             needed=frozenset(needed),
+            weight=1 + sum((_FAMILY if twig.branch.many else 1) * twig.rows.weight for twig in twigs),
         )
 
     def _fields(self, selections: list[SelectionSetNode]) -> dict[str, list[FieldNode]]:
@@ -238,6 +268,11 @@ class Planner:
             if condition is (directive.name.value == "skip"):
                 return False
         return True
+
+
+def selections(below: Rows | Table | None) -> list[Rows]:
+    """The rows that are shown directly below a field."""
+    return [below] if isinstance(below, Rows) else list(below.rows()) if isinstance(below, Table) else []
 
 
 def reading(columns: Iterable[str]) -> dict[str, Raw]:

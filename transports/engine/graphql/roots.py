@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from octonet.kernel.operation import Command, Operation, Result
+from octonet.kernel.operation import Command, Family, Operation, Result
 from octonet.kernel.schema import Schemas
 from transports.engine.graphql.shape import Allotment, Shape
 
@@ -67,6 +67,8 @@ class Root(msgspec.Struct, frozen=True):
     type: str
     arguments: Mapping[str, Argument]
     text: str = ""
+    family: Family = Family.READ
+    """What one must be allowed to do, to ask for it."""
 
 
 _FILTER: Final = Argument("filter", "String", "filter", Form.JSON_TEXT, 'A filter as JSON: {"age":{"$gte":18}}.')
@@ -132,7 +134,7 @@ def _operations(catalog: Mapping[str, type[Operation]], shape: Shape) -> Iterato
         text = (operation.__doc__ or "").split("\n", 1)[0]
         home = MUTATION if command else QUERY
         yield Root(_name(op, command, shape.schema.name), home, op, shape.schema.name, kind,
-                   _type(kind, operation, shape), arguments, text)  # fmt: skip
+                   _type(kind, operation, shape), arguments, text, operation.family)  # fmt: skip
 
 
 def _kind(operation: type[Operation]) -> Kind:

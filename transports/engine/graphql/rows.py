@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from operator import itemgetter
 from typing import Final, Protocol
 
 from msgspec import structs
@@ -47,9 +46,9 @@ def objects(selection: Rows, rows: Sequence[Row], fetch: Fetch) -> list[dict[str
     _check(selection, rows, fetch)
     if not selection.types:
         try:
-            keys, pick = selection.keys, selection.pick
-            return [dict(zip(keys, pick(row), strict=False)) for row in rows]
+            return [{key: row[column] for key, column in leaves} for row in rows]
         except KeyError:
+            # It was read with fewer columns.
             return [{key: row.get(column) for key, column in leaves} for row in rows]
     title = selection.shape.title
     columns = dict(leaves)
@@ -58,11 +57,16 @@ def objects(selection: Rows, rows: Sequence[Row], fetch: Fetch) -> list[dict[str
 
 def _check(selection: Rows, rows: Sequence[Row], fetch: Fetch) -> None:
     """Whether all is there that must be."""
-    for column in selection.required:
-        try:
-            fetch.odd = fetch.odd or None in map(itemgetter(column), rows)
-        except KeyError:
-            fetch.odd = True
+    required = selection.required
+    if required is None:
+        return
+    try:
+        for row in rows:
+            if None in required(row):
+                fetch.odd = True
+                return
+    except KeyError:
+        fetch.odd = True
 
 
 async def grown(selection: Rows, rows: Sequence[Row], fetch: Fetch) -> list[dict[str, object]]:

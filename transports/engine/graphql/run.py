@@ -15,19 +15,17 @@ from octonet.kernel.errors import OctonetError, invalid
 from octonet.kernel.ids import Row
 from octonet.kernel.log import Verdict
 from octonet.kernel.operation import Raw, Request
-from octonet.kernel.schema import ID, VERSION_COLUMN, EntitySchema
+from octonet.kernel.schema import ID, VERSION_COLUMN, EntitySchema, Relation
 from octonet.project import Project
 from octonet.reader import Prepared, Read
 from transports.engine import coerce
-from transports.engine.graphql import members, rows
+from transports.engine.graphql import rows
 from transports.engine.graphql.api import Api
 from transports.engine.graphql.cost import check_cost
-from transports.engine.graphql.members import Taken
 from transports.engine.graphql.past import AsOf
-from transports.engine.graphql.plan import Call, Plan, Rows, Table, Twig, reading
-from transports.engine.graphql.roots import MUTATION, QUERY, Kind, Root
+from transports.engine.graphql.plan import Call, Plan, Rows, Table, Twig, reading, selections
+from transports.engine.graphql.roots import MUTATION, Kind, Root
 from transports.engine.graphql.rows import Fetch
-from transports.engine.graphql.shape import Shape
 from transports.engine.graphql.wanted import NO_DEMANDS, Demands
 
 _row = msgspec.json.Decoder(dict).decode
@@ -65,20 +63,21 @@ class Running:
 
     def ask(self, plan: Plan, demands: Demands, mutation: bool) -> list[Asked]:
         """What is to be asked. Raises `OctonetError`: nothing of it was done yet."""
-        calls = [self._asked(call, demands, number if mutation else 0) for number, call in enumerate(plan.calls)]
+        calls = [self._asked(call, demands, number) for number, call in enumerate(plan.calls)]
         check_cost(calls, self._home.limits.default_page, self._api.settings.cost)
         self.check(calls)
-        for call in calls if mutation else ():
-            # What is shown beside a write must not fail when the write is done.
-            if isinstance(call.call.below, Rows) and call.call.below.twigs:
-                rows.rehearse(call.call.below, self)
+        if mutation:
+            for call in calls:
+                # What is shown beside a write must not fail when the write is done.
+                if isinstance(call.call.below, Rows) and call.call.below.twigs:
+                    rows.rehearse(call.call.below, self)
         return calls
 
     def check(self, calls: Sequence[Asked]) -> None:
         """Whether all of it is allowed, before anything of it is done. Raises `Denied`."""
+        principal, transport, project = self._who.principal, self._who.actor.transport, self._home.name
         for call in calls:
-            operation = self._api.catalog[call.call.root.op]
-            self._who.principal.check(self._home.name, operation.family, self._who.actor.transport)
+            principal.check(project, call.call.root.family, transport)
 
     async def run(self, plan: Plan, calls: list[Asked], mutation: bool) -> dict[str, object]:
         """The answer, an error in the place of what failed."""
@@ -109,10 +108,7 @@ class Running:
 
     def members(self, twig: Twig) -> dict[str, Raw]:
         """See `rows.Fetch`."""
-        if not twig.arguments:
-            return {}
-        taken = self._api.taken(twig.owner, twig.branch.name, twig.branch.relation.target)
-        return members.read(taken, twig.arguments, self._variables)
+        return twig.members.read(self._variables)
 
     async def _in_turn(self, calls: list[Asked]) -> list[object]:
         found: list[object] = []
@@ -125,16 +121,19 @@ class Running:
 
     async def _settled(self, asked: Asked) -> object:
         try:
-            return await self._value(asked)
+            if asked.prepared:
+                first: Read | Written = await self._gateway.ask(asked.prepared[0], self._who)
+            else:
+                first = await self._gateway.execute(self._home.name, asked.request, self._who)
+            version = first.version
+            self._note(asked.call, first, version)
+            return await self._value(asked, first, version)
         except OctonetError as problem:
             self.failed = True
             return problem
 
-    async def _value(self, asked: Asked) -> object:
-        results = await self._results(asked)
-        call, fetch = asked.call, self._fetch(asked)
-        first = results[0]
-        self._note(call, first)
+    async def _value(self, asked: Asked, first: Read | Written, version: int) -> object:
+        call = asked.call
         match call.root.kind:
             case Kind.ROW:
                 assert isinstance(call.below, Rows)
@@ -142,21 +141,23 @@ class Running:
                 if row is None:
                     self.odd = self.odd or call.root.type.endswith("!")
                     return None
-                row = _unpopulated(call.below.shape, row)
-                if first.version and VERSION_COLUMN in call.below.needed:
-                    row = {**row, VERSION_COLUMN: first.version}
+                if call.below.shape.eager:
+                    row = _unpopulated(call.below.shape.eager, row)
+                if version and VERSION_COLUMN in call.below.needed:
+                    row = {**row, VERSION_COLUMN: version}
                 if call.below.twigs:
-                    return (await rows.grown(call.below, [row], fetch))[0]
+                    return (await rows.grown(call.below, [row], self._fetch(asked)))[0]
                 return rows.objects(call.below, [row], self)[0]
             case Kind.ROWS:
                 assert isinstance(call.below, Rows)
                 assert isinstance(first, Read)
                 found = first.answer.rows or []
                 if call.below.twigs:
-                    return await rows.grown(call.below, found, fetch)
+                    return await rows.grown(call.below, found, self._fetch(asked))
                 return rows.objects(call.below, found, self)
             case Kind.CONNECTION:
-                return await self._connection(asked, results)
+                assert isinstance(first, Read)
+                return await self._connection(asked, first, await self._counted(asked))
             case Kind.DELETED:
                 assert isinstance(first, Written)
                 return first.outcome.verdict is Verdict.APPLIED
@@ -168,15 +169,14 @@ class Running:
                 assert isinstance(first, Read)
                 return first.answer.rows or []
 
-    async def _results(self, asked: Asked) -> list[Read | Written]:
+    async def _counted(self, asked: Asked) -> int:
+        if asked.counted is None:
+            return 0
         if asked.prepared:
-            return [await self._gateway.ask(prepared, self._who) for prepared in asked.prepared]
-        found = [await self._gateway.execute(self._home.name, asked.request, self._who)]
-        if asked.counted is not None:
-            found.append(await self._gateway.execute(self._home.name, asked.counted, self._who))
-        return found
+            return _count(await self._gateway.ask(asked.prepared[1], self._who))
+        return _count(await self._gateway.execute(self._home.name, asked.counted, self._who))
 
-    def _note(self, call: Call, result: Read | Written) -> None:
+    def _note(self, call: Call, result: Read | Written, version: int) -> None:
         """What is told beside the data."""
         if isinstance(result, Written) and result.trial is not None:
             self._extend("dryRun", call.key, result.trial)
@@ -184,18 +184,17 @@ class Running:
             self.position = result.position
         elif result.answer.cursor is not None and call.root.kind is Kind.ROWS:
             self._extend("cursors", call.key, result.answer.cursor)
-        if result.version:
-            self._extend("versions", call.key, result.version)
+        if version:
+            self._extend("versions", call.key, version)
 
     def _extend(self, what: str, key: str, value: object) -> None:
         known = self.extensions.setdefault(what, {})
         assert isinstance(known, dict)
         known[key] = value
 
-    async def _connection(self, asked: Asked, results: list[Read | Written]) -> object:
-        first, table = results[0], asked.call.below
+    async def _connection(self, asked: Asked, first: Read, total: int) -> object:
+        table = asked.call.below
         assert isinstance(table, Table)
-        assert isinstance(first, Read)
         found = first.answer.rows or []
         options = asked.request.options
         sort = options_parse.parse(first.schema, options).sort
@@ -210,7 +209,7 @@ class Running:
                 "startCursor": cursors[0] if cursors else None,
                 "endCursor": cursors[-1] if cursors else None,
             },
-            "totalCount": _count(results[1]) if len(results) > 1 else 0,
+            "totalCount": total,
         }
         return (await rows.shown(table, [whole], self._fetch(asked)))[0]
 
@@ -220,16 +219,15 @@ class Running:
 
     def _asked(self, call: Call, demands: Demands, number: int) -> Asked:
         root = call.root
-        taken = self._api.taken(root.home, root.name, root.entity)
-        found = members.read(taken, call.arguments, self._variables)
-        _check_relations(found.pop("relations", msgspec.UNSET), taken)
-        if root.kind in (Kind.ROW, Kind.ROWS, Kind.CONNECTION) and root.home == QUERY:
-            assert taken.schema is not None
-            _select(call, found, taken.schema)
-        request = _request(root, found, demands, number)
-        if root.kind is Kind.CONNECTION and isinstance(call.below, Table) and call.below.asks_for("totalCount"):
-            return Asked(call, request, _total(request))
-        return Asked(call, request)
+        found = call.members.read(self._variables)
+        if "relations" in found:
+            _check_relations(found.pop("relations"), call)
+        if call.selects:
+            _select(call, found, self._api.shapes[root.entity].schema)
+        request = Request(root.op, root.entity, **found)
+        if demands is not NO_DEMANDS:
+            request = _demanding(request, root, demands, number)
+        return Asked(call, request, _total(request)) if call.counts else Asked(call, request)
 
 
 def prepared(gateway: Gateway, home: Project, who: Visitor, calls: list[Asked]) -> list[Asked]:
@@ -247,10 +245,7 @@ def _prepare(gateway: Gateway, home: Project, who: Visitor, call: Asked) -> list
     return [one for one in found if one is not None]
 
 
-def _request(root: Root, found: Mapping[str, Raw], demands: Demands, number: int) -> Request:
-    request = coerce.request(root.op, root.entity, found)
-    if demands is NO_DEMANDS:
-        return request
+def _demanding(request: Request, root: Root, demands: Demands, number: int) -> Request:
     more: dict[str, Raw] = {}
     if demands.position is not msgspec.UNSET:
         more["min_position"] = demands.position
@@ -272,8 +267,7 @@ def _select(call: Call, found: dict[str, Raw], schema: EntitySchema) -> None:
     """Read no more than is shown, unless the client chose the columns itself."""
     options = found.get("options", {})
     assert isinstance(options, dict)
-    below = call.below
-    shown = [below] if isinstance(below, Rows) else list(below.rows()) if isinstance(below, Table) else []
+    shown = selections(call.below)
     needed = {ID}.union(*(selection.needed for selection in shown))
     if call.root.kind is Kind.CONNECTION:
         # The cursors are made of what is sorted by.
@@ -295,9 +289,9 @@ def _total(request: Request) -> Request:
     return msgspec.structs.replace(request, op="count", options=kept or msgspec.UNSET)
 
 
-def _check_relations(named: Raw, taken: Taken) -> None:
-    if isinstance(named, str) and taken.schema is not None:
-        options_parse.relations(taken.schema, coerce.names(named))
+def _check_relations(named: Raw, call: Call) -> None:
+    if isinstance(named, str) and call.members.schema is not None:
+        options_parse.relations(call.members.schema, coerce.names(named))
 
 
 def _row_of(result: Read | Written) -> Row | None:
@@ -310,9 +304,9 @@ def _count(result: Read | Written) -> int:
     return result.outcome.count if isinstance(result, Written) else result.answer.count or 0
 
 
-def _unpopulated(shape: Shape, row: Row) -> Row:
+def _unpopulated(eager: Sequence[Relation], row: Row) -> Row:
     """A row with ids where relations that are populated unasked put whole rows."""
-    for relation in shape.eager:
+    for relation in eager:
         place = relation.column if relation.owns_column else relation.name
         value = row.get(place)
         if isinstance(value, dict):

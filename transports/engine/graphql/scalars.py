@@ -78,6 +78,8 @@ READERS: Final[Mapping[str, Callable[[object], object]]] = {
     "Version": _as_it_is,
 }
 """What each scalar accepts, and in which spelling. Raises `Misfit`."""
+PLAIN: Final[Mapping[str, type]] = {"String": str, "ID": str, "Boolean": bool}
+"""Types whose values a scalar takes as they are, all of them."""
 
 
 def _scalar(name: str, description: str) -> ScalarDefinition:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 from graphql import OperationType
@@ -26,6 +27,8 @@ from transports.engine.graphql.wanted import NO_DEMANDS, Demands, Wanted
 from transports.engine.render import Refused
 
 _encode = msgspec.json.Encoder().encode
+_MUTATION: Final = OperationType.MUTATION
+_SUBSCRIPTION: Final = OperationType.SUBSCRIPTION
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -72,7 +75,7 @@ class Service:
 
     async def api(self, home: Project) -> Api:
         """The project's schema."""
-        return self._apis.known(home.schemas) or await self._apis.of(home.schemas)
+        return await self._apis.of(home.schemas)
 
     async def operation(self, api: Api, who: Visitor, wanted: Wanted) -> Operation:
         """The operation that is wanted. Raises `OctonetError`."""
@@ -88,12 +91,13 @@ class Service:
         self, home: Project, who: Visitor, wanted: Wanted, demands: Demands = NO_DEMANDS, *, safe: bool = False
     ) -> Answer:
         """Carry out a query or a mutation. `safe`: only a query. Raises `OctonetError`: nothing was done."""
-        api = await self.api(home)
+        api = self._apis.known(home.schemas) or await self.api(home)
         operation = await self.operation(api, who, wanted)
-        if operation.kind is OperationType.SUBSCRIPTION:
+        kind = operation.kind
+        if kind is _SUBSCRIPTION:
             sentence = "a subscription needs a stream: connect by WebSocket, or accept text/event-stream"
             raise invalid("$.query", sentence, code="SUBSCRIPTION_NEEDS_STREAM")
-        mutation = operation.kind is OperationType.MUTATION
+        mutation = kind is _MUTATION
         if mutation and safe:
             raise Refused(405, "METHOD_NOT_ALLOWED", "a mutation needs POST", {"Allow": "POST"})
         variables = operation.values(wanted.variables)
@@ -126,7 +130,7 @@ class Service:
     async def is_subscription(self, home: Project, who: Visitor, wanted: Wanted) -> bool:
         """Whether what is wanted goes on. Raises `OctonetError`."""
         operation = await self.operation(await self.api(home), who, wanted)
-        return operation.kind is OperationType.SUBSCRIPTION
+        return operation.kind is _SUBSCRIPTION
 
     async def subscribe(self, home: Project, who: Visitor, wanted: Wanted) -> Subscribed:
         """A subscription, to be opened. Raises `OctonetError`."""

@@ -18,7 +18,7 @@ from octonet.kernel.schema import VERSION_COLUMN
 from octonet.project import Project
 from projections.engine.live import Live
 from transports.engine import wish
-from transports.engine.graphql import members, rows
+from transports.engine.graphql import rows
 from transports.engine.graphql.api import Api
 from transports.engine.graphql.completion import completed
 from transports.engine.graphql.document import Operation
@@ -58,8 +58,7 @@ class Subscribed:
     async def open(self, resume: str, most: int) -> Tail:
         """Begin to listen: behind `resume`, a position, where that is not empty. Raises `OctonetError`."""
         call = self._call
-        taken = self._api.taken(call.root.home, call.root.name, call.root.entity)
-        found = members.read(taken, call.arguments, self._variables)
+        found = call.members.read(self._variables)
         self._kinds = frozenset(_names(found.get("kinds")))
         names = [call.root.entity] if call.root.entity else _names(found.get("entities"))
         interest = wish.interest(self._home.schemas, names, found.get("filter", msgspec.UNSET))

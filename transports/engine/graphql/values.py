@@ -28,7 +28,7 @@ from graphql import (
 from octonet.kernel.errors import Fault, ValidationError
 from octonet.kernel.faults import MOST, kind, quote, step
 from octonet.kernel.value_types import Misfit
-from transports.engine.graphql.scalars import READERS
+from transports.engine.graphql.scalars import PLAIN, READERS
 
 Reader: TypeAlias = Callable[[object], object]
 """Gives the value as it is meant, or raises `Misfit`."""
@@ -62,7 +62,9 @@ class Readers:
         if isinstance(type_, GraphQLList):
             return _list(self.of(type_.of_type))
         if isinstance(type_, GraphQLInputObjectType):
-            return _object(type_.name, {name: self._member(field.type) for name, field in type_.fields.items()})
+            types = {name: field.type for name, field in type_.fields.items()}
+            plain = {name: PLAIN[str(each)] for name, each in types.items() if str(each) in PLAIN}
+            return _object(type_.name, {name: self._member(each) for name, each in types.items()}, plain)
         if isinstance(type_, GraphQLEnumType):
             return _enum(type_.name, frozenset(type_.values))
         assert isinstance(type_, GraphQLScalarType)
@@ -153,18 +155,21 @@ def _enum(name: str, choices: frozenset[str]) -> Reader:
     return read
 
 
-def _object(name: str, members: Mapping[str, Reader]) -> Reader:
-    """No member of any of our types has to be there, and each may be null."""
+def _object(name: str, members: Mapping[str, Reader], plain: Mapping[str, type]) -> Reader:
+    """No member of any of our types has to be there, and each may be null. `plain`: the type of a member, where all
+    that is of it is kept as it is."""
 
     def read(value: object) -> object:
         if value is None:
             return None
         if not isinstance(value, dict):
             raise Misfit(f"expected an object of type {name}, not {kind(value)}")
-        held: dict[str, object] = {}
+        held = value.copy()
         faults: list[tuple[str, str]] = []
         only_names = True
         for key, item in value.items():
+            if type(item) is plain.get(key):
+                continue
             reader = members.get(key)
             if reader is None:
                 faults.append((step("", key), f"{quote(key)} is not a member of {name}"))
