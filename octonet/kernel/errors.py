@@ -26,6 +26,8 @@ from typing import ClassVar, Final
 
 import msgspec
 
+TOO_MANY_ROWS: Final = "TOO_MANY_ROWS"
+"""The code of a command that changes more than its database takes at once."""
 CHANGE_SET_REFUSED: Final = "CHANGE_SET_REFUSED"
 """The code of a command that was refused because another one of its change set was."""
 

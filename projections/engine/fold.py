@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from octonet.kernel.chain import Assembler, Link, start_of
-from octonet.kernel.errors import invalid
+from octonet.kernel.errors import TOO_MANY_ROWS, ConstraintViolation, invalid
 from octonet.kernel.event import Event, Fact
 from octonet.kernel.ids import Row
 from octonet.kernel.log import Batch, LogGap, Outcome, SchemaChanged, Stream
@@ -112,6 +112,16 @@ class Fold:
         return await self._rows(mark, links)
 
     async def _rows(self, mark: Checkpoint, links: Sequence[Link]) -> Checkpoint:
+        """In one transaction, or in several where the database takes no more at once."""
+        try:
+            return await self._at_once(mark, links)
+        except ConstraintViolation as problem:
+            if problem.code != TOO_MANY_ROWS or len(links) == 1:
+                raise
+        middle = len(links) // 2
+        return await self._rows(await self._rows(mark, links[:middle]), links[middle:])
+
+    async def _at_once(self, mark: Checkpoint, links: Sequence[Link]) -> Checkpoint:
         transaction = await self._database.begin()
         try:
             if await transaction.checkpoint() != mark:
