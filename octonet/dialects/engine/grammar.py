@@ -98,6 +98,7 @@ class Grammar(msgspec.Struct, frozen=True):
     """May also name the column's `{type}`, as may `refuse_null`."""
     refuse_null: str = "ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"
     rename_column: str = "ALTER TABLE {table} RENAME COLUMN {column} TO {to}"
+    """Empty where a column has one name for ever: its table is made anew instead."""
     rename_table: str = "ALTER TABLE {table} RENAME TO {to}"
     drop_index: str = "DROP INDEX {index}"
     """May also name the `{table}`."""

@@ -115,7 +115,9 @@ class MigratingWriter:
             await self._plain.commit()
             return
         try:
-            await self._run(sa.delete(self._journal).where(self._journal.c["number"] > sa.literal_column("0")))
+            columns = self._journal.c
+            noted = columns["number"] > sa.literal_column("0"), columns["statement"].is_not(None)
+            await self._run(sa.delete(self._journal).where(*noted))
             await self._plain.settle()
         except BaseException:
             await self.rollback()
@@ -154,6 +156,8 @@ class MigratingWriter:
     async def _take(self, step: Step) -> None:
         self._number += 1
         await self._note(self._number, step)
+        if not step.now:
+            return
         try:
             for text in step.now.split(BETWEEN):
                 await self._plain.define(text)
@@ -211,7 +215,7 @@ class MigratingWriter:
 
     async def _again(self, text: str) -> None:
         """Run statements that may have been run before, or may have nothing to undo."""
-        for each in text.split(BETWEEN):
+        for each in text.split(BETWEEN) if text else ():
             try:
                 await self._plain.define(each)
             except self._failures as problem:
@@ -257,4 +261,5 @@ def _table(name: str, grammar: Grammar) -> sa.Table:
 def _fills(grammar: Grammar) -> re.Pattern[str]:
     """A default for those rows of a column that have no value."""
     name = names_in(grammar)
-    return re.compile(rf"UPDATE (?P<table>{name}) SET (?P<column>{name})=\S+ WHERE (?P<where>.*{name}\.{name}.*)")
+    table = rf"(?P<table>{name}(?: AS {name})?)"
+    return re.compile(rf"UPDATE {table} SET (?P<column>{name})=\S+ WHERE (?P<where>.*{name}\.{name}.*)")

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from octonet.dialects.engine.grammar import Grammar
+from octonet.dialects.engine.names import quoted
 from octonet.kernel.errors import Internal
 
 DEFINES: Final = re.compile(r"\s*(?:ALTER|CREATE|DROP|RENAME)\s")
@@ -30,12 +31,16 @@ class Spelling(msgspec.Struct, frozen=True):
     create_table: str = "CREATE TABLE {table} ({rest}"
     rename_index: str = ""
     """Where no two tables may have indexes of one name: a table that is put aside must not keep its own from others."""
+    index_goes_first: bool = False
+    """Where an index has one name for ever: it is dropped before its table is put aside, and made when that returns."""
+    index_kinds: tuple[str, ...] = ("INDEX", "UNIQUE INDEX")
     drop_column: str = "ALTER TABLE {table} DROP COLUMN IF EXISTS {column}"
     drop_table: str = "DROP TABLE IF EXISTS {table}"
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One definition: what is done now, what undoes it, and what is left to do when all is committed."""
+    """One definition: what is done now, what undoes it, and what is left to do when all is committed; empty where there
+    is nothing."""
 
     now: str
     undo: str
@@ -56,8 +61,6 @@ class Steps:
         self._prefix = prefix
         self._indexes = dict(indexes)
         """The SQL of indexes that stand, by name: what dropping them is undone by."""
-        self._begin = grammar.compiler.identifier_preparer.initial_quote
-        self._end = grammar.compiler.identifier_preparer.final_quote
         self._name = names_in(grammar)
         self._number = 0
         self._forms = [(re.compile(self._form(text), re.DOTALL), make) for text, make in self._all_forms()]
@@ -67,7 +70,7 @@ class Steps:
         for form, make in self._forms:
             if found := form.fullmatch(text):
                 words = found.groupdict()
-                if make == self._dropped and self._spelling.rename_index:
+                if make == self._dropped:
                     yield from self._indexes_aside(words["table"])
                 yield make(text, self._next(), words)
                 return
@@ -77,14 +80,15 @@ class Steps:
         yield self._spelling.create_table, self._created
         yield "DROP TABLE {table}", self._dropped
         yield self._grammar.rename_table, self._renamed
-        yield self._grammar.rename_column, self._renamed_column
+        if self._grammar.rename_column:
+            yield self._grammar.rename_column, self._renamed_column
         if self._spelling.index_apart:
             yield self._spelling.index_apart, self._indexed
         yield self._grammar.add_column.format(table="{table}", column="{column} {rest}"), self._added
         yield self._grammar.drop_column, self._dropped_column
         yield self._grammar.refuse_null, self._refused_null
         yield self._grammar.allow_null, self._allowed_null
-        for kind in ("INDEX", "UNIQUE INDEX"):
+        for kind in self._spelling.index_kinds:
             yield f"CREATE {kind} {{index}} ON {{table}} ({{rest}}", self._indexed
         yield self._grammar.drop_index, self._dropped_index
 
@@ -102,11 +106,16 @@ class Steps:
     def _indexes_aside(self, table: str) -> Iterator[Step]:
         rename = self._spelling.rename_index
         for name in [name for name, text in self._indexes.items() if f" ON {table} " in text]:
-            index, aside = self._quoted(name), self._quoted(f"{self._prefix}octonet_gone_{self._next()}")
-            yield Step(rename.format(index=index, to=aside), rename.format(index=aside, to=index))
+            index = self._quoted(name)
+            if rename:
+                aside = self._quoted(f"{self._prefix}octonet_gone_{self._next()}")
+                yield Step(rename.format(index=index, to=aside), rename.format(index=aside, to=index))
+            elif self._spelling.index_goes_first:
+                made = self._indexes.pop(name)
+                yield Step(self._spelling.drop_index(table, index, made), made)
 
     def _quoted(self, name: str) -> str:
-        return f"{self._begin}{name.replace(self._end, self._end * 2)}{self._end}"
+        return self._grammar.compiler.identifier_preparer.quote(quoted(name))
 
     def _created(self, text: str, _: int, found: _Found) -> Step:
         return Step(text, self._spelling.drop_table.format(**found))
@@ -131,6 +140,9 @@ class Steps:
 
     def _dropped_column(self, _: str, number: int, found: _Found) -> Step:
         table, column, aside = found["table"], found["column"], self._quoted(f"_octonet_gone_{number}")
+        if not self._grammar.rename_column:
+            # It cannot be put aside, and stays where it is.
+            return Step("", "", self._spelling.drop_column.format(table=table, column=column))
         return Step(
             self._rename_column(table, column, aside),
             self._rename_column(table, aside, column),
@@ -151,9 +163,10 @@ class Steps:
 
     def _dropped_index(self, _: str, number: int, found: _Found) -> Step:
         index = found["index"]
-        made = self._indexes.pop(index[1:-1].replace(self._end * 2, self._end), None)
-        if made is None:
+        name = next((name for name in self._indexes if self._quoted(name) == index), None)
+        if name is None:
             raise Internal(f"nobody knows how the index {index} was made")
+        made = self._indexes.pop(name)
         return Step(self._spelling.drop_index(found.get("table", ""), index, made), made)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from octonet.dialects.engine.grammar import Cell
 
@@ -17,3 +18,8 @@ def packets(lines: Sequence[Sequence[Cell]], most: int, letters: int) -> Iterato
         held += sum(len(cell) for cell in line if isinstance(cell, str | bytes))
     if lines:
         yield lines[start:]
+
+
+def columns(lines: Sequence[Sequence[Cell]]) -> list[Cell]:
+    """Lines turned into columns."""
+    return [cast("Cell", list(column)) for column in zip(*lines, strict=True)]

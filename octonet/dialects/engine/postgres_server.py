@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -125,11 +125,6 @@ def touched(tag: str) -> int:
     """The number of rows a command's tag tells of."""
     count = tag.rpartition(" ")[2]
     return int(count) if count.isdecimal() else 0
-
-
-def columns(lines: Sequence[Sequence[Cell]]) -> list[Cell]:
-    """Lines turned into columns."""
-    return [cast("Cell", list(column)) for column in zip(*lines, strict=True)]
 
 
 def _parsed(uri: str, product: Product) -> tuple[str, str, int | None]:

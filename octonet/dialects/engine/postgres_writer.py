@@ -8,8 +8,9 @@ from typing import Final, Generic, NoReturn, TypeVar
 
 from octonet.dialects.engine.faults import Lost
 from octonet.dialects.engine.grammar import Cell, Cells
+from octonet.dialects.engine.packets import columns
 from octonet.dialects.engine.postgres_errors import FAILURES, raise_meaning
-from octonet.dialects.engine.postgres_server import Connection, Server, columns, touched
+from octonet.dialects.engine.postgres_server import Connection, Server, touched
 from octonet.dialects.engine.tables import Model
 from octonet.kernel.errors import Internal, StorageUnavailable
 

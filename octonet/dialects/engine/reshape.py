@@ -77,7 +77,16 @@ class Reshape:
         """Bring a table into shape."""
         if not shape.changes:
             return iter(())
-        return self._rebuilt(table, shape) if self._grammar.rebuilds else self._altered(table, shape)
+        anew = self._grammar.rebuilds or (shape.turned and not self._grammar.rename_column)
+        return self._rebuilt(table, shape) if anew else self._altered(table, shape)
+
+    def rename_columns(self, table: sa.Table, names: Mapping[str, str]) -> Iterator[str]:
+        """Give columns the names that they have in this table; `names`: what each is called now, by its name to be."""
+        if names and not self._grammar.rename_column:
+            yield from self._rebuilt(table, Shape(turned=names))
+            return
+        for to, column in names.items():
+            yield self.rename_column(table.name, column, to)
 
     def _altered(self, table: sa.Table, shape: Shape) -> Iterator[str]:
         name = self._quote(table.name)

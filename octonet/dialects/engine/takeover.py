@@ -87,9 +87,8 @@ class Takeover:
         """The columns of a table of links are called after the entities at its ends."""
         old = self._tables.get(name)
         wanted = [str(column.name) for column in junction.table.columns]
-        for column, to in zip(old.columns if old is not None else (), wanted, strict=False):
-            if column != to:
-                yield self._reshape.rename_column(name, column, to)
+        before = zip(wanted, old.columns if old is not None else (), strict=False)
+        yield from self._reshape.rename_columns(junction.table, {to: column for to, column in before if column != to})
 
     def _source(self, owner: str, fits: Callable[[StandingTable], bool]) -> str | None:
         """The table of this owner that nobody else wants; one in use before one that was given up."""
