@@ -21,6 +21,7 @@ _OURS: Final = frozenset({"nats", "keys", "audit", "snapshots", "lock", "octonet
 _BESIDE: Final = ("-wal", "-shm", "-journal")
 """How SQLite calls the files that it keeps beside a database."""
 _RESOLVED_WITHIN: Final = 5.0
+_WORDS: Final = frozenset({"projects", "instances", "databases"})
 _PORTS: Final = {
     "cockroachdb": 26257,
     "db2": 50000,
@@ -83,11 +84,16 @@ class Places:
             raise _refused("is not the address of a server") from None
         if not host:
             raise _refused("names no server")
+        if found.scheme.startswith("spanner") and found.query:
+            raise _refused("names a file of this machine: its own credentials open a Spanner database")
         if any(fnmatch.fnmatch(host, pattern.lower()) for pattern in self._hosts):
             return
         if found.scheme.startswith("mongodb"):
             # It is asked which other servers belong to it, and the driver goes there.
             raise _refused(f"the server {host!r} may name others to go to; OCTONET_DATABASE_HOSTS may allow it")
+        if found.scheme.startswith("spanner"):
+            # It is no server, and this machine's own credentials open it, whoever asks.
+            raise _refused(f"the project {host!r} is opened by this machine's key; OCTONET_DATABASE_HOSTS may allow it")
         for address in await _addresses(host, port):
             if not address.is_global or address.is_multicast:
                 raise _refused(f"the server {host!r} has a private address; OCTONET_DATABASE_HOSTS may allow it")
@@ -100,6 +106,10 @@ def place(dialect: str, uri: str) -> tuple[str, ...]:
         return dialect, str(Path(uri.removeprefix("sqlite:").removeprefix("///")).resolve())
     try:
         found = urlsplit(uri)
+        if dialect == "spanner":
+            # Google writes projects/…/instances/…/databases/….
+            parts = [found.netloc, *found.path.split("/")]
+            return dialect, *(part for part in parts if part and part not in _WORDS)
         return dialect, (found.hostname or "").lower(), found.path.rstrip("/")
     except ValueError:
         return dialect, uri

@@ -73,4 +73,8 @@ def _lines(told: Evidence) -> list[tuple[str, str]]:
 
 
 def _installed(told: Evidence) -> bool:
-    return importlib.util.find_spec(told.driver) is not None
+    try:
+        return importlib.util.find_spec(told.driver) is not None
+    except ModuleNotFoundError:
+        # A part of what is not there.
+        return False

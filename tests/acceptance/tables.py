@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from urllib.parse import urlsplit
 import msgspec
 import pymongo
 
-from tests import cockroachdb, hsqldb, mariadb, mysql, postgres
+from octonet.dialects.engine.spanner_names import kept, told
+from tests import cockroachdb, hsqldb, mariadb, mysql, postgres, spanner
 
 _OF_THE_SERVER = ("octonet_inbox", "octonet_schema", "octonet_turns")
 
@@ -135,6 +137,38 @@ _HSQLDB_COLUMNS = (
 )
 
 
+class SpannerTables:
+    """A database of Spanner's emulator, names as they are called outside of it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def names(self) -> list[str]:
+        found = self._rows("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = ''")
+        return sorted(told(name) for (name,) in found)
+
+    def rows(self, table: str) -> list[Row]:
+        asked = (
+            "SELECT COLUMN_NAME, SPANNER_TYPE FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = ''"
+            f" AND TABLE_NAME = '{kept(table)}' AND IS_GENERATED = 'NEVER' ORDER BY ORDINAL_POSITION"
+        )
+        kinds = dict(self._rows(asked))
+        columns = ", ".join(f"`{name}`" for name in kinds)
+        found = self._rows(f"SELECT {columns} FROM `{kept(table)}` ORDER BY 1, 2")
+        return [{told(n): _of_spanner(kinds[n], cell) for n, cell in zip(kinds, line, strict=True)} for line in found]
+
+    def _rows(self, text: str) -> list[Any]:
+        return list(spanner.server().rows(text, self._name))
+
+
+def _of_spanner(kind: str, value: Any) -> Any:
+    if value is not None and kind.startswith("BYTES"):
+        return base64.b64decode(value)
+    if value is not None and kind == "INT64":
+        return int(value)
+    return _plain("double", value)
+
+
 class MongodbTables:
     """A MongoDB database, as the tables that its collections stand for."""
 
@@ -190,6 +224,8 @@ def opened(place: Path | str) -> Iterator[Tables]:
         name = parts.path.strip("/")
         if parts.scheme == "hsqldb":
             yield HsqldbTables(name)
+        elif parts.scheme == "spanner":
+            yield SpannerTables(name.rpartition("/")[2])
         elif parts.scheme == "mongodb":
             with pymongo.MongoClient[Row](place) as client:
                 yield MongodbTables(client[name])

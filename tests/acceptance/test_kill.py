@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from jetstream.server import EmbeddedServer, stop_stale
-from tests import cockroachdb, hsqldb, mariadb, mongodb, mysql, postgres
+from tests import cockroachdb, hsqldb, mariadb, mongodb, mysql, postgres, spanner
 from tests.acceptance.checker import Told, violations
 from tests.acceptance.writers import Writer
 from tests.running import Process, Server
@@ -32,6 +32,7 @@ _DATABASES = {
     "cockroachdb": cockroachdb,
     "mysql": mysql,
     "mongodb": mongodb,
+    "spanner": spanner,
 }
 CHECK_EVERY = 10
 
@@ -134,7 +135,8 @@ async def test_kills_of_server_and_database_lose_nothing(dialect: str, tmp_path:
 
 @pytest.mark.parametrize("dialect", _DATABASES)
 async def test_what_a_killed_database_forgets_is_folded_again(dialect: str, tmp_path: Path) -> None:
-    """It may forget what it has committed at last, and nobody is there to notice: no transaction is open."""
+    """It may forget what it has committed at last, Spanner's emulator everything, and nobody is there to notice: no
+    transaction is open."""
     if reason := _DATABASES[dialect].missing():
         pytest.skip(reason)
     database = _DATABASES[dialect].server()

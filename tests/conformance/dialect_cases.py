@@ -30,6 +30,7 @@ from tests import (
     mongodb,
     mysql,
     postgres,
+    spanner,
 )
 
 _PERSON: Final = {
@@ -116,6 +117,7 @@ _URIS: Final[dict[str, Callable[[Path], str]]] = {
     "mysql": lambda folder: mysql.server().uri(folder),
     "oracle": h2_oracle.uri,
     "postgres": lambda folder: postgres.server().uri(folder),
+    "spanner": lambda folder: spanner.server().uri(folder),
     "sybase": h2_sybase.uri,
 }
 """For each dialect that can be opened in tests, where."""
@@ -130,6 +132,7 @@ _MISSING: Final[dict[str, Callable[[], str]]] = {
     "mysql": mysql.missing,
     "oracle": h2.missing,
     "postgres": postgres.missing,
+    "spanner": spanner.missing,
     "sybase": h2.missing,
 }
 """For each dialect that needs a server, why there is none."""
@@ -156,6 +159,11 @@ CANNOT: Final = {
     ): "readers wait for the commit there (ADR-0028), which test_turns shows",
     ("sybase", "test_ten_thousand_values_may_be_listed"): "ASE takes 2048 values, see above",
     ("mssql", "test_a_type_that_keeps_no_value_needs_a_confirmation"): "H2 takes no definition back, SQL Server does",
+    ("spanner", "test_a_filter_may_have_thousands_of_branches"): "Spanner takes 1000 functions: FILTER_TOO_LARGE",
+    (
+        "spanner",
+        "test_many_rows_are_inserted_fetched_and_deleted_at_once",
+    ): "Spanner takes 80,000 cells at once: TOO_MANY_ROWS",
 }
 """Cases that a database, or what runs its SQL here, cannot pass, and why."""
 

@@ -16,7 +16,8 @@ _OUTCOMES: Final = ("passed", "failed", "skipped")
 
 
 class Tally:
-    """A plug-in of pytest that writes `file` when all is over."""
+    """A plug-in of pytest that writes `file` when all is over. A dialect that could not be asked here, all of whose
+    cases were skipped, keeps what was counted of it where it could."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -33,5 +34,11 @@ class Tally:
 
     def pytest_sessionfinish(self) -> None:
         """Write it down, dialects and outcomes in order."""
-        told = {name: {outcome: self._counts[name][outcome] for outcome in _OUTCOMES} for name in sorted(self._counts)}
+        before = json.loads(self._file.read_text()) if self._file.exists() else {}
+        told = {
+            name: before[name]
+            if name in before and counted["skipped"] == counted.total()
+            else {outcome: counted[outcome] for outcome in _OUTCOMES}
+            for name, counted in sorted(self._counts.items())
+        }
         self._file.write_text(json.dumps(told, indent=2) + "\n")

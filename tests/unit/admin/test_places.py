@@ -19,6 +19,7 @@ from octonet.kernel.errors import ValidationError
         ("cockroachdb", "cockroachdb://me@db.example/shop", "cockroachdb+asyncpg://you@db.example:26257/shop"),
         ("mongodb", "mongodb://me:pw@db.example/shop", "mongodb://you@DB.example:27017/shop?tls=true"),
         ("postgres", "postgresql+asyncpg://db.example/shop?ssl=1", "postgresql://db.example/shop"),
+        ("spanner", "spanner://p/i/shop", "spanner:///projects/p/instances/i/databases/shop?credentials=/k.json"),
         ("sqlite", "sqlite:////data/a/../shop.db", "sqlite:/data/shop.db"),
     ],
 )
@@ -58,6 +59,15 @@ async def test_a_server_that_names_others_is_a_place_only_where_it_is_allowed(tm
             await Places(tmp_path, tmp_path / "trials", []).settle("shop", "mongodb", uri)
         assert refused.value.code == "PLACE_NOT_ALLOWED"
         assert await Places(tmp_path, tmp_path / "trials", ["*"]).settle("shop", "mongodb", uri) == uri
+
+
+async def test_what_this_machine_itself_opens_is_a_place_only_where_it_is_allowed(tmp_path: Path) -> None:
+    uri = "spanner://project/instance/shop"
+    for hosts, asked in (([], uri), (["other"], uri), (["*"], f"{uri}?credentials=/etc/key.json")):
+        with pytest.raises(ValidationError) as refused:
+            await Places(tmp_path, tmp_path / "trials", hosts).settle("shop", "spanner", asked)
+        assert refused.value.code == "PLACE_NOT_ALLOWED"
+    assert await Places(tmp_path, tmp_path / "trials", ["pro*"]).settle("shop", "spanner", uri) == uri
 
 
 async def test_a_link_out_of_the_directory_is_no_place(tmp_path: Path) -> None:

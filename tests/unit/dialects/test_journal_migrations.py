@@ -1,5 +1,5 @@
-"""MariaDB, MySQL, CockroachDB, HSQLDB, Oracle, HANA and SAP ASE commit at every definition; a migration is whole all
-the same, wherever it is refused or broken off."""
+"""MariaDB, MySQL, CockroachDB, HSQLDB, Oracle, HANA, SAP ASE and Spanner commit at every definition; a migration is
+whole all the same, wherever it is refused or broken off."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import asyncpg
 import pytest
 
 from octonet import dialects
-from octonet.dialects.engine import dbapi_link, hsqldb_server
+from octonet.dialects.engine import dbapi_link, hsqldb_server, spanner_server
 from octonet.dialects.engine.mariadb_connection import Connection
 from octonet.kernel.errors import ConstraintViolation, OctonetError
 from octonet.kernel.filter import Compare, Comparison
 from octonet.kernel.ids import JsonValue
 from octonet.kernel.schema import Schemas
 from octonet.kernel.storage import Checkpoint, Database, DatabaseOptions, Strategy
-from tests import cockroachdb, h2, hsqldb, mariadb, mysql
+from tests import cockroachdb, h2, hsqldb, mariadb, mysql, spanner
 from tests.conformance.alteration_cases import follow, item, put, refused, rows
 from tests.conformance.dialect_cases import found, of_values, stored, uri_of, write
 
@@ -51,7 +51,9 @@ MARK = Checkpoint(3, 4, b"d", "s")
 _ALTERED = ("ALTER", "CREATE", "DROP", "INSERT", "DELETE", "UPDATE", "RENAME", "COMMIT", "ROLLBACK")
 
 
-_STRIDES: Final = {"mariadb": 1, "mysql": 4, "cockroachdb": 4, "hsqldb": 5, "oracle": 5, "hana": 5, "sybase": 5}
+_STRIDES: Final = {
+    **{"mariadb": 1, "mysql": 4, "cockroachdb": 4, "hsqldb": 5, "oracle": 5, "hana": 5, "sybase": 5, "spanner": 5},
+}
 """How many statements lie between two that a migration is broken off at: all of them matter, and some are one code."""
 _LISTED: Final = """
 SELECT table_name, format('%s %s %s %s', column_name, data_type, is_nullable, column_default)
@@ -75,6 +77,16 @@ _ASKED_OF_H2: Final = (
 )
 
 
+_ASKED_OF_SPANNER: Final = (
+    "SELECT TABLE_NAME, COLUMN_NAME, SPANNER_TYPE, IS_NULLABLE, GENERATION_EXPRESSION, COLUMN_DEFAULT"
+    " FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = '' AND TABLE_NAME <> 'octonet_turns'",
+    "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, COLUMN_ORDERING FROM INFORMATION_SCHEMA.INDEX_COLUMNS"
+    " WHERE TABLE_SCHEMA = '' AND TABLE_NAME <> 'octonet_turns'",
+    "SELECT TABLE_NAME, INDEX_NAME, IS_UNIQUE, IS_NULL_FILTERED FROM INFORMATION_SCHEMA.INDEXES"
+    " WHERE TABLE_SCHEMA = '' AND TABLE_NAME <> 'octonet_turns'",
+)
+
+
 @pytest.fixture(params=_STRIDES, autouse=True)
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """Each dialect whose migrations are noted: the one that all of a test is about."""
@@ -92,6 +104,7 @@ _CALLS: Final[dict[str, tuple[type, str]]] = {
     "oracle": (dbapi_link.Connection, "run"),
     "hana": (dbapi_link.Connection, "run"),
     "sybase": (dbapi_link.Connection, "run"),
+    "spanner": (spanner_server.Connection, "run"),
 }
 """By what statements are run that change something."""
 
@@ -154,6 +167,8 @@ def written(folder: Path) -> dict[str, str]:
         return _by_table(hsqldb.server().rows(question, name) for question in _ASKED_OF_HSQLDB)
     if _CHOSEN["dialect"] in ("oracle", "hana", "sybase"):
         return _by_table(h2.asked(name, question) for question in _ASKED_OF_H2)
+    if _CHOSEN["dialect"] == "spanner":
+        return _by_table(spanner.server().rows(question, name) for question in _ASKED_OF_SPANNER)
     server = mariadb.server() if _CHOSEN["dialect"] == "mariadb" else mysql.server()
     tables = server.sql("SHOW TABLES", name).split()
     told = server.sql(";".join(f"SHOW CREATE TABLE `{table}`" for table in tables), name) if tables else ""
