@@ -101,7 +101,7 @@ class NatsCluster:
         async with asyncio.timeout(_READY_WITHIN):
             while not all([await self._healthy(number) for number in range(_SIZE)]):
                 for number, node in enumerate(self._nodes):
-                    assert node is None or node.poll() is None, (self._directory / f"n{number}.log").read_text()[-3000:]
+                    assert node is None or node.poll() is None, self._ended(number, node.returncode)
                 await asyncio.sleep(0.1)
 
     def start_node(self, number: int) -> None:
@@ -165,6 +165,10 @@ class NatsCluster:
                 node.wait()
         for route in self._routes.values():
             await route.close()
+
+    def _ended(self, number: int, code: int) -> str:
+        log = (self._directory / f"n{number}.log").read_text()[-3000:]
+        return f"node {number} ended with {code}, and said at last:\n{log}"
 
     async def _healthy(self, number: int) -> bool:
         try:
