@@ -37,7 +37,8 @@ class InlineReads:
 
     The reads of one turn of the event loop share a snapshot: taking the file's lock and giving it back would be half
     the cost of a read by id. Nobody outside is answered within the turn, and a commit of this process ends the
-    snapshot (`renew`), so no caller can know of anything newer.
+    snapshot (`renew`), so no caller can know of anything newer. What several ask for within it, word for word, as they
+    do for a page that everybody looks at, is read once.
     """
 
     at_once = True
@@ -50,6 +51,8 @@ class InlineReads:
         self._looks = 0
         self._passed: dict[str, float] = {}
         """SQL that passed the budget → until when it is not tried in place again."""
+        self._read: dict[tuple[str, tuple[Cell, ...]], list[Cells]] = {}
+        """What was read in this snapshot."""
         self._loop = asyncio.get_running_loop()
         connection.set_progress_handler(self._look, _STEPS)
 
@@ -57,7 +60,7 @@ class InlineReads:
         """The first row of an answer that is found at once."""
         self._looks = 0
         try:
-            rows = await self.rows(text, arguments)
+            rows = self._asked(text, arguments)
         except _OverBudget:
             rows = await self._pool.run(lambda reader: reader.rows(text, arguments), snapshot=False)
         return rows[0] if rows else None
@@ -90,10 +93,18 @@ class InlineReads:
 
     async def rows(self, text: str, arguments: Sequence[Cell]) -> list[Cells]:
         """All rows of the answer."""
+        key = text, tuple(arguments)
+        found = self._read.get(key)
+        if found is None:
+            found = self._read[key] = self._asked(text, arguments)
+        return found.copy()
+
+    def _asked(self, text: str, arguments: Sequence[Cell]) -> list[Cells]:
         if self._show_sql:
             _log.info("%s", text)
         try:
             if not self._connection.in_transaction:
+                self._read.clear()
                 self._connection.execute("BEGIN")
                 self._loop.call_soon(self.renew)
             return self._connection.execute(text, arguments).fetchall()
@@ -104,6 +115,7 @@ class InlineReads:
 
     def renew(self) -> None:
         """The next read sees everything that is committed by then."""
+        self._read.clear()
         try:
             self._connection.rollback()
         except sqlite3.ProgrammingError as closed:

@@ -294,3 +294,35 @@ async def test_shown_sql_holds_no_values(tmp_path: Path, caplog: pytest.LogCaptu
     assert "SELECT" in caplog.text
     assert "secret" not in caplog.text
     assert "Ada" not in caplog.text
+
+
+async def test_what_is_asked_again_in_one_turn_is_read_once_and_never_older_than_a_commit(file: str) -> None:
+    connection = sqlite3.connect(file, isolation_level=None)
+    pool = Pool(partial(open_reader, file, False), 1, 5.0)
+    reads = InlineReads(connection, pool, file, False)
+    asked: list[str] = []
+    connection.set_trace_callback(asked.append)
+    question = "SELECT count(*) FROM people"
+
+    async def count(reader: Reader) -> object:
+        rows = await reader.rows(question, ())
+        told = rows[0][0]
+        rows.clear()
+        return told
+
+    assert [await reads.short(count, snapshot=False) for _ in range(3)] == [0, 0, 0]
+    assert asked.count(question) == 1
+    with sqlite3.connect(file) as other:
+        other.execute("INSERT INTO people (id) VALUES ('p')")
+    other.close()
+    # Another process may be seen in the next turn; what this one commits ends the snapshot at once.
+    assert await reads.short(count, snapshot=False) == 0
+    reads.renew()
+    assert await reads.short(count, snapshot=False) == 1
+    await asyncio.sleep(0)
+    with sqlite3.connect(file) as other:
+        other.execute("INSERT INTO people (id) VALUES ('q')")
+    other.close()
+    assert await reads.short(count, snapshot=False) == 2
+    await pool.close()
+    connection.close()
