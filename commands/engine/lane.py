@@ -301,11 +301,15 @@ class Lane:
         finally:
             # After a commit this does nothing; after any trouble it undoes what the database was asked to check.
             await transaction.rollback()
-        outcomes = {} if batch is None else {o.command_id: o for o in outcomes_of(batch, self.mark.entry)}
-        if told_before:
-            # They came again.
-            outcomes |= {o.command_id: o for o in await told_again(self._parts.catch_up, told_before)}
-        await self._reply(frames, outcomes)
+        try:
+            outcomes = {} if batch is None else {o.command_id: o for o in outcomes_of(batch, self.mark.entry)}
+            if told_before:
+                # They came again.
+                outcomes |= {o.command_id: o for o in await told_again(self._parts.catch_up, told_before)}
+            await self._reply(frames, outcomes)
+        finally:
+            # Behind the replies: while callers make up their minds there is time for those who follow.
+            self.shown.show()
 
     async def _write(
         self, transaction: Transaction, items: Sequence[Item], frame: int, offer: Offer | None
@@ -342,7 +346,6 @@ class Lane:
             ended = time_ns()
             began_at = ended - int((perf_counter() - began) * 1e9)
             record_decisions(parts.trace, "octonet.lane", parts.project, mark.entry, decisions, began_at, ended)
-        self.shown.show()
         self._recovered()
         self._let_go()
         return batch
