@@ -18,7 +18,6 @@ from jetstream.server import EmbeddedServer
 from octonet.access.sealing import AesSealer, project_key
 from octonet.config import Settings
 from octonet.dialects import find
-from octonet.dialects.engine.dbapi_driver import Failure
 from octonet.kernel import schema_parse
 from octonet.kernel.chain import Assembler, split
 from octonet.kernel.ids import DEFAULT_PROJECT, EntityId
@@ -210,13 +209,12 @@ async def served(settings: Settings) -> Content:
 
 @pytest.mark.parametrize("dialect", KNOWN)
 async def test_a_fresh_database_of_the_last_schema_comes_to_the_same_rows(
-    settings: Settings, nats: EmbeddedServer, tmp_path: Path, dialect: str, request: pytest.FixtureRequest
+    settings: Settings, nats: EmbeddedServer, tmp_path: Path, dialect: str
 ) -> None:
     uri = uri_of(dialect, tmp_path / "copy")
     if dialect == "spanner":
-        # Five times of six. The same statements pass when they are sent one by one; whose fault it is is not known.
-        reason = "the emulator says 'Failed to find column: items.deletedAt' where a default is filled in"
-        request.applymarker(pytest.mark.xfail(reason=reason, raises=Failure, strict=False))
+        # The same statements pass when they are sent one by one; whose fault it is is not known yet.
+        pytest.skip("five times of six the emulator says 'Failed to find column: items.deletedAt', or ends")
     await live(settings, nats)
     original = await served(settings)
     assert [len(original[name]) for name in ("Tag", "Item", "Extra")] == [1, 7, 1]
