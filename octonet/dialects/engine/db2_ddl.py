@@ -15,6 +15,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.compiler import DDLCompiler, GenericTypeCompiler, SQLCompiler
 
+from octonet.dialects.engine.comparing import Comparing
 from octonet.dialects.engine.index_terms import descends
 
 PARTIAL: Final = "db2_where"
@@ -83,14 +84,8 @@ class _Types(GenericTypeCompiler):
         return f"VARBINARY({type_.length})"
 
 
-class _Statements(SQLCompiler):
+class _Statements(Comparing, SQLCompiler):
     """Conditions are no values: a function that is one stands by itself, and what always holds is a comparison."""
-
-    def visit_true(self, expr: Any, **kw: Any) -> str:
-        return "1 = 1"
-
-    def visit_false(self, expr: Any, **kw: Any) -> str:
-        return "0 = 1"
 
     def visit_null(self, expr: Any, **kw: Any) -> str:
         """What is selected has a type."""

@@ -11,7 +11,7 @@ from octonet.dialects.engine import db2_connection, db2_failures
 from octonet.dialects.engine.db2_connection import Db2Connection
 from octonet.dialects.engine.dbapi_driver import Cursor, Failure, Raw
 from octonet.dialects.engine.dbapi_locks import Turns
-from octonet.dialects.engine.dbapi_product import CALLS, Address, Product, says_yes
+from octonet.dialects.engine.dbapi_product import CALLS, Address, Product, says_yes, unsized
 from octonet.dialects.engine.ends import Verbatim, ended, unended
 from octonet.dialects.engine.grammar import Cell
 from octonet.kernel.errors import Invalid
@@ -64,10 +64,6 @@ def _given(cell: Cell) -> object:
     return int(cell) if isinstance(cell, bool) else cell
 
 
-def _sized(driver: Any, cursor: Cursor, lines: Sequence[Sequence[Cell]]) -> None:
-    """The server is asked."""
-
-
 def _read(value: object) -> Cell:
     return unended(value) if isinstance(value, str) else cast("Cell", value)
 
@@ -105,7 +101,7 @@ DB2: Final = Product(
     cancel=_leave,
     told=db2_failures.told,
     bound=_bound,
-    sized=_sized,
+    sized=unsized,
     read=_read,
     counts_many=False,
     version="SELECT MAX(REPLACE(SERVICE_LEVEL, 'DB2 v', '')) FROM SYSIBMADM.ENV_INST_INFO",

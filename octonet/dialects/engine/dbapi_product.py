@@ -130,6 +130,10 @@ def parsed(uri: str, product: Product, written: str) -> Address:
     return Address(product.dialect, parts.hostname, port, user, password, database, options)
 
 
+def unsized(driver: Any, cursor: Cursor, lines: Sequence[Sequence[Cell]]) -> None:
+    """See `Product.sized`: the server is asked of what kind arguments are."""
+
+
 def says_yes(option: str) -> bool:
     """Whether an option of an address is switched on."""
     return option.lower() in ("true", "1", "yes")

@@ -16,6 +16,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.compiler import DDLCompiler, GenericTypeCompiler, SQLCompiler
 
+from octonet.dialects.engine.comparing import Comparing
 from octonet.dialects.engine.index_terms import descends, types_of
 from octonet.dialects.engine.journal_steps import BETWEEN
 
@@ -70,14 +71,8 @@ class _Definitions(DDLCompiler):
         return counts
 
 
-class _Statements(SQLCompiler):
+class _Statements(Comparing, SQLCompiler):
     """Conditions are no values: what always holds is a comparison."""
-
-    def visit_true(self, expr: Any, **kw: Any) -> str:
-        return "1 = 1"
-
-    def visit_false(self, expr: Any, **kw: Any) -> str:
-        return "0 = 1"
 
     def visit_regexp_match_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
         return self._matched("LIKE_REGEXPR", binary, **kw)

@@ -11,7 +11,7 @@ from octonet.dialects.engine import letters
 from octonet.dialects.engine.dbapi_driver import Cursor, Failure, Raw
 from octonet.dialects.engine.dbapi_errors import Meanings
 from octonet.dialects.engine.dbapi_locks import Turns
-from octonet.dialects.engine.dbapi_product import CALLS, Address, Product
+from octonet.dialects.engine.dbapi_product import CALLS, Address, Product, unsized
 from octonet.dialects.engine.grammar import Cell
 from octonet.dialects.engine.hana_patterns import ONE
 
@@ -141,10 +141,6 @@ def _as_bound(cell: Cell) -> Cell:
     return int(cell) if isinstance(cell, bool) else cell
 
 
-def _sized(driver: Any, cursor: Cursor, lines: Sequence[Sequence[Cell]]) -> None:
-    """The server is asked."""
-
-
 def _read(value: object) -> Cell:
     if isinstance(value, str):
         return letters.told(value)
@@ -197,7 +193,7 @@ HANA: Final = Product(
     cancel=_cancel,
     told=_told,
     bound=_bound,
-    sized=_sized,
+    sized=unsized,
     read=_read,
     counts_many=False,
     version="SELECT VERSION FROM SYS.M_DATABASE",

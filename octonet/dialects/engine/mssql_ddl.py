@@ -13,6 +13,7 @@ from sqlalchemy.dialects.mssql.base import MSDDLCompiler, MSDialect, MSSQLCompil
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from octonet.dialects.engine.comparing import Comparing
 from octonet.dialects.engine.index_terms import descends, types_of
 
 PARTIAL: Final = "mssql_where"
@@ -45,14 +46,8 @@ class _Definitions(MSDDLCompiler):
         )
 
 
-class _Statements(MSSQLCompiler):
+class _Statements(Comparing, MSSQLCompiler):
     """Conditions are no values: a function that is one stands by itself, and what always holds is a comparison."""
-
-    def visit_true(self, expr: Any, **kw: Any) -> str:
-        return "1 = 1"
-
-    def visit_false(self, expr: Any, **kw: Any) -> str:
-        return "0 = 1"
 
     def translate_select_structure(self, select_stmt: Any, **kw: Any) -> Any:
         """As it stands: a server that knows OFFSET needs no numbers of rows."""

@@ -13,7 +13,7 @@ from octonet.dialects.engine import odbc_driver, transact_sql
 from octonet.dialects.engine.dbapi_driver import Failure, Raw
 from octonet.dialects.engine.dbapi_errors import Meanings
 from octonet.dialects.engine.dbapi_locks import NamedLock
-from octonet.dialects.engine.dbapi_product import Address, Product, says_yes
+from octonet.dialects.engine.dbapi_product import Address, Product, says_yes, unsized
 from octonet.dialects.engine.ends import Verbatim
 from octonet.dialects.engine.grammar import Cell
 from octonet.dialects.engine.mssql_letters import kept, told
@@ -137,7 +137,7 @@ MSSQL: Final = Product(
     cancel=odbc_driver.cancel,
     told=odbc_driver.told,
     bound=_bound,
-    sized=odbc_driver.sized,
+    sized=unsized,
     read=_read,
     rest=odbc_driver.rest,
     counts_many=False,

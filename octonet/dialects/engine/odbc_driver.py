@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 from octonet.dialects.engine.dbapi_driver import Cursor, Failure, Raw
-from octonet.dialects.engine.grammar import Cell
 
 MODULE = "pyodbc"
 
@@ -49,10 +48,6 @@ def told(error: Exception) -> Failure:
     state, text = (str(part) for part in (*error.args, "", "")[:2])
     number = re.search(r"\((-?\d+)\) \(SQL", text)
     return Failure(text or state, int(number[1]) if number else 0, state)
-
-
-def sized(driver: Any, cursor: Cursor, lines: Sequence[Sequence[Cell]]) -> None:
-    """The server is asked of what kind arguments are."""
 
 
 def rest(cursor: Cursor) -> None:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.oracle.base import OracleCompiler, OracleDDLCompiler, OracleDialect, OracleTypeCompiler
 from sqlalchemy.schema import CreateIndex
 
+from octonet.dialects.engine.comparing import Comparing
 from octonet.dialects.engine.index_terms import descends
 
 PARTIAL: Final = "oracle_where"
@@ -74,18 +75,12 @@ class _Types(OracleTypeCompiler):
         return f"RAW({type_.length})"
 
 
-class _Statements(OracleCompiler):
+class _Statements(Comparing, OracleCompiler):
     """Conditions are no values: a function that is one stands by itself, and what always holds is a comparison."""
 
     def _row_limit_clause(self, cs: Any, **kw: Any) -> str:  # type: ignore[override]
         """A number that is known from the start is bound like any other."""
         return str(self.fetch_clause(cs, fetch_clause=cs._limit_clause, **kw))  # type: ignore[no-untyped-call]
-
-    def visit_true(self, expr: Any, **kw: Any) -> str:
-        return "1 = 1"
-
-    def visit_false(self, expr: Any, **kw: Any) -> str:
-        return "0 = 1"
 
 
 class Compiler(OracleDialect):

@@ -17,6 +17,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.compiler import DDLCompiler, GenericTypeCompiler, IdentifierPreparer, SQLCompiler
 
+from octonet.dialects.engine.comparing import Comparing
 from octonet.dialects.engine.index_terms import descends
 from octonet.dialects.engine.sybase_letters import LAST_BYTE
 
@@ -89,15 +90,9 @@ def _width(column: sa.Column[Any]) -> int:
     return (column.type.length or 0) if isinstance(column.type, sa.String) else _NUMBER
 
 
-class _Statements(SQLCompiler):
+class _Statements(Comparing, SQLCompiler):
     """Conditions are no values: what always holds is a comparison. Long texts are asked for nothing but what they are
     like."""
-
-    def visit_true(self, expr: Any, **kw: Any) -> str:
-        return "1 = 1"
-
-    def visit_false(self, expr: Any, **kw: Any) -> str:
-        return "0 = 1"
 
     def visit_is__binary(self, binary: Any, operator: Any, **kw: Any) -> str:
         return self._null(binary, " IS ", 0, **kw)

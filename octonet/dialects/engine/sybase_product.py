@@ -10,7 +10,7 @@ from octonet.dialects.engine import odbc_driver
 from octonet.dialects.engine.dbapi_driver import Failure, Raw
 from octonet.dialects.engine.dbapi_errors import Meanings
 from octonet.dialects.engine.dbapi_locks import Turns
-from octonet.dialects.engine.dbapi_product import Address, Product
+from octonet.dialects.engine.dbapi_product import Address, Product, unsized
 from octonet.dialects.engine.ends import Verbatim
 from octonet.dialects.engine.grammar import Cell
 from octonet.dialects.engine.sybase_letters import kept, kept_bytes, told, told_bytes
@@ -169,7 +169,7 @@ SYBASE: Final = Product(
     cancel=odbc_driver.cancel,
     told=odbc_driver.told,
     bound=_bound,
-    sized=odbc_driver.sized,
+    sized=unsized,
     read=_read,
     rest=odbc_driver.rest,
     said=inlined,
