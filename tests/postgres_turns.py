@@ -24,7 +24,7 @@ from octonet.dialects.engine.postgres_grammar import LISTINGS as POSTGRES_LISTIN
 
 T = TypeVar("T")
 
-Error = asyncpg.PostgresError
+Error = (asyncpg.PostgresError, asyncpg.InterfaceError)
 GRAMMAR: Final = msgspec.structs.replace(POSTGRES, lines=None)
 LISTINGS: Final = Listings(f"{POSTGRES_LISTINGS.columns} AND c.relname NOT LIKE '%{TURN}'", POSTGRES_LISTINGS.indexes)
 _LATE, _THERE, _TAKEN = 1, 2, 3
@@ -36,7 +36,11 @@ class Connection:
 
     def __init__(self, at: Address) -> None:
         self._loop = asyncio.new_event_loop()
-        self._asyncpg = self.done(asyncpg.connect(host=at.host, port=at.port, user=at.user, database=at.database))
+        try:
+            self._asyncpg = self.done(asyncpg.connect(host=at.host, port=at.port, user=at.user, database=at.database))
+        except BaseException:
+            self._loop.close()
+            raise
 
     def done(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for it."""
@@ -55,10 +59,13 @@ class Connection:
         self.done(self._asyncpg.execute("ROLLBACK"))
 
     def close(self) -> None:
-        """Say goodbye."""
-        if not self._loop.is_closed():
+        """Say goodbye, which one that was cut in this moment answers with an error."""
+        if self._loop.is_closed():
+            return
+        try:
             self.done(self._asyncpg.close())
             self.done(asyncio.sleep(0))
+        finally:
             self._loop.close()
 
     def limit(self, seconds: float) -> None:

@@ -41,18 +41,19 @@ class Positions:
         self._spelled = lru_cache(_SPELLED)(self._spell)
 
     def encode(self, position: Position) -> str:
-        """The token a client holds: URL-safe, without padding."""
+        """The token a client holds: URL-safe, without padding. Its first letter is never a dash, which a command line
+        would take for an option."""
         return self._spelled(position)
 
     def _spell(self, position: Position) -> str:
         raw = b"%d.%d" % (position.entry, position.index)
-        return binascii.b2a_base64(self._signature(raw) + raw, newline=False).rstrip(b"=").translate(_URL_SAFE).decode()
+        return binascii.b2a_base64(raw + self._signature(raw), newline=False).rstrip(b"=").translate(_URL_SAFE).decode()
 
     def decode(self, token: str, path: str = "$.position") -> Position:
         """Read a token of this project; anything else is refused with `INVALID_POSITION`."""
         try:
             raw = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
-            signature, text = raw[:_SIGNATURE], raw[_SIGNATURE:]
+            text, signature = raw[:-_SIGNATURE], raw[-_SIGNATURE:]
             entry, index = text.split(b".")
             position = Position(int(entry), int(index))
         except (ValueError, binascii.Error):
