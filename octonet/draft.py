@@ -78,7 +78,7 @@ class CommandDraft:
         self._request = request
         self._actor = actor
         self._entropy = entropy
-        self.once = home.idempotency.once(actor, request)
+        self.once = home.idempotency.once(actor, request, schema.name)
         self._expected = _expected(request.expected_version)
         self.id = CommandId("") if self.once is None else self.once.command
         self.shown: tuple[str, ...] = ()

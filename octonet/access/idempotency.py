@@ -37,14 +37,16 @@ class Idempotency:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def once(self, actor: Actor, request: Request) -> Once | None:
-        """The command that this request is, None when it has no key. Raises `Invalid` for a key that is not text of 1
-        to 255 printable characters."""
+    def once(self, actor: Actor, request: Request, entity: str) -> Once | None:
+        """The command that this request is, None when it has no key; `entity` is the name of what the request may name
+        by its collection, too. Raises `Invalid` for a key that is not text of 1 to 255 printable characters."""
         if request.idempotency_key is msgspec.UNSET:
             return None
         given = _checked(request.idempotency_key)
         absent = msgspec.UNSET
-        content = msgspec.structs.replace(request, idempotency_key=absent, min_position=absent, dry_run=absent)
+        content = msgspec.structs.replace(
+            request, entity=entity, idempotency_key=absent, min_position=absent, dry_run=absent
+        )
         owner = actor.account or actor.key
         command = self._hash(f"{owner}\0{given}".encode(), 16).hex()
         return Once(CommandId(f"key-{command}"), self._hash(_encode(content), 16))

@@ -79,8 +79,13 @@ class Feed:
         assembler = Assembler(start)
         async for messages in self._log.read(start):
             until = messages[-1].sequence
-            links = list(assembler.feed(messages))
-            waiting = [message for link in links for message in self._messages(link, position)]
+            links: list[Link] = []
+            waiting: list[FeedMessage] = []
+            for link in assembler.feed(messages):
+                links.append(link)
+                waiting += self._messages(link, position)
+                # Under load thousands of facts come at once: whoever writes is not kept waiting for all of them.
+                await asyncio.sleep(0)
             if not self._owned.is_set():
                 return
             if waiting:
