@@ -37,7 +37,7 @@ class Offer:
         """Where it was stored; 0 when that is not known soon."""
         try:
             async with asyncio.timeout(_STORED_WITHIN):
-                return await asyncio.shield(self.stored)
+                return await self.stored
         except TimeoutError:
             return 0
 
@@ -64,7 +64,8 @@ class Ahead:
         try:
             sequence = await self._stream.publish(frame)
         finally:
-            offer.stored.set_result(sequence)
+            if not offer.stored.done():  # as when nobody waits for it any more
+                offer.stored.set_result(sequence)
         return sequence
 
     def forget(self) -> None:

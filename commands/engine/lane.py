@@ -318,14 +318,17 @@ class Lane:
         batch: Batch | None = None
         began = perf_counter()
         decisions = await Decider(transaction, parts.schemas, parts.sealer).decide(items) if items else []
+        mark = msgspec.structs.replace(self.mark, frame=frame)
+        bodies: Sequence[bytes] = ()
+        if items:
+            batch = Batch(self.mark.digest, frame, tuple(decisions))
+            bodies = split(batch, parts.log.largest)
+            mark = _after(mark, bodies)
         if offer is not None and await offer.sequence() != frame:
             raise _Missed
         if items:
-            batch = Batch(self.mark.digest, frame, tuple(decisions))
             await self._check_lease()
             decided = perf_counter()
-            bodies = split(batch, parts.log.largest)
-            mark = msgspec.structs.replace(_after(self.mark, bodies), frame=frame)
             append = asyncio.create_task(self._append(bodies, self.mark.entry))
             try:
                 # The append is on its way while the database writes what it will commit: the sequence is known, for
@@ -338,7 +341,6 @@ class Lane:
             self.tally.add(decisions, decided - began, perf_counter() - decided)
             self._newest = max([self._newest, *(item.id for item in items if item.id < BEHIND_UUIDS)])
         else:
-            mark = msgspec.structs.replace(self.mark, frame=frame)
             await transaction.move_checkpoint(mark)
         self.mark = mark
         await transaction.commit()
