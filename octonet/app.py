@@ -216,6 +216,10 @@ class Node:
         damaged = tuple(one for one in self._scrubber.damaged if name in (DEFAULT_PROJECT, one.project))
         return Health(not reason, doors, tuple(project.schemas.entities), reason, unowned, damaged)
 
+    async def ready(self, name: ProjectName) -> bool:
+        """The same, in a word."""
+        return (await self.health(name)).ready
+
     async def close(self) -> None:
         """Record what is queued, give up the lanes, release everything."""
         for task in self._following:
@@ -273,7 +277,7 @@ class Doors:
         settings, node = self._settings, self._node
         port = await self._host.start(settings.host, settings.port, shared)
         elsewhere = [door for door in node.doors if isinstance(door, ListeningTransport)]
-        told = [listen_settings(settings, door, self._turnstile, shared, node.bus) for door in elsewhere]
+        told = [listen_settings(settings, door, self._turnstile, node.ready, shared, node.bus) for door in elsewhere]
         return port, [await door.listen(node.gateway, one) for door, one in zip(elsewhere, told, strict=True)]
 
     async def close(self, grace: float) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import transports
 from octonet.config import Settings
 from octonet.kernel.bus import Bus
 from octonet.kernel.catalog import names
 from octonet.kernel.errors import Unavailable
+from octonet.kernel.ids import ProjectName
 from octonet.transport import HttpSettings, HttpTransport, ListeningTransport, ListenSettings, Turnstile, load
 
 log = logging.getLogger("octonet")
@@ -52,12 +53,18 @@ def http_settings(settings: Settings, door: HttpTransport) -> HttpSettings:
 
 
 def listen_settings(
-    settings: Settings, door: ListeningTransport, turnstile: Turnstile, shared: bool, bus: Callable[[], Bus]
+    settings: Settings,
+    door: ListeningTransport,
+    turnstile: Turnstile,
+    ready: Callable[[ProjectName], Awaitable[bool]],
+    shared: bool,
+    bus: Callable[[], Bus],
 ) -> ListenSettings:
-    """What a door is told of its place elsewhere. `shared`: other processes listen there too; `bus` makes connections
-    to the message bus."""
+    """What a door is told of its place elsewhere. `ready`: whether a project can be worked with; `shared`: other
+    processes listen there too; `bus` makes connections to the message bus."""
     return ListenSettings(
         turnstile,
+        ready,
         settings.host,
         settings.ports.get(door.name, door.default_port),
         shared,

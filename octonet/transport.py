@@ -114,6 +114,8 @@ class ListenSettings(msgspec.Struct, frozen=True):
     """What a door that listens somewhere else is told."""
 
     turnstile: Turnstile
+    ready: Callable[[ProjectName], Awaitable[bool]]
+    """Whether a project can be worked with, as `/health` tells it. Raises `NotFound` for one that there is not."""
 
     host: str = "127.0.0.1"
     port: int = 0

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 
-import grpc
 import pytest
-from grpc_health.v1 import health_pb2
 
-from tests.acceptance.grpc_site import OPEN, SHOP, Shop, Status, address, entered, error, read
+from tests.acceptance.grpc_site import OPEN, SHOP, Shop, Status, entered, error, read
 from tests.running import Server
 
 
@@ -230,29 +227,3 @@ async def test_a_project_is_named_in_the_metadata_and_has_services_of_its_own(se
     for name in ("nowhere", "_system"):
         status, code, _ = await error(count(b"", metadata=[("x-project", name)]))
         assert (status, code) == (Status.NOT_FOUND, "UNKNOWN_PROJECT")
-
-
-async def test_health_is_told_of_each_service_and_changes_at_the_end(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with Server(tmp_path_factory.mktemp("ends") / "data", SHOP, **OPEN) as server:
-        async with grpc.aio.insecure_channel(address(server)) as channel:
-
-            def ask(method: str, service: str) -> bytes:
-                asked: bytes = health_pb2.HealthCheckRequest(service=service).SerializeToString()
-                return asked
-
-            check = channel.unary_unary("/grpc.health.v1.Health/Check")
-            for service in ("", "octonet.v1.TagService", "mostajs.CustomerService", "grpc.health.v1.Health"):
-                assert health_pb2.HealthCheckResponse.FromString(await check(ask("Check", service))).status == 1
-            assert (await error(check(ask("Check", "octonet.v1.NobodyService"))))[0] is Status.NOT_FOUND
-            listed = await channel.unary_unary("/grpc.health.v1.Health/List")(b"")
-            names = set(health_pb2.HealthListResponse.FromString(listed).statuses)
-            assert {"octonet.v1.OrderService", "mostajs.OrderService", ""} <= names
-            stream = channel.unary_stream("/grpc.health.v1.Health/Watch")(ask("Watch", "octonet.v1.TagService"))
-            assert health_pb2.HealthCheckResponse.FromString(await stream.read()).status == 1
-            async with entered(server) as shop:
-                facts = shop.watch("Tag")
-                await facts.initial_metadata()
-                assert await asyncio.to_thread(server.stop) == 0
-                assert (await error(facts.read()))[:2] == (Status.UNAVAILABLE, "UNAVAILABLE")
-            assert health_pb2.HealthCheckResponse.FromString(await stream.read()).status == 2
-        assert "Traceback" not in server.log()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from grpc_health.v1 import health_pb2
@@ -21,14 +23,18 @@ _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 _UNKNOWN: Final = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 _OF_ENTITY: Final = re.compile(r"(?:octonet\.v1|mostajs)\.(\w+)Service", re.ASCII)
 _OF_ALL: Final = ("", SERVICE, OPERATIONS)
+_LOOK: Final = 1.0
+"""Seconds between two looks of those who watch; all who watch a project look together."""
 
 
 class Health:
-    """Serving, until it closes."""
+    """Serving while the project is `ready`, until the door closes."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, ready: Callable[[ProjectName], Awaitable[bool]]) -> None:
         self._gateway = gateway
+        self._ready = ready
         self._closing = asyncio.Event()
+        self._looking: dict[ProjectName, asyncio.Task[bool]] = {}
 
     def close(self) -> None:
         """From now on nothing is served."""
@@ -36,7 +42,8 @@ class Health:
 
     async def check(self, content: bytes, call: Call) -> bytes:
         """How one service is. Raises `NotFound` for one that there is not."""
-        status = self._status(_service(content), _project(call))
+        project = _project(call)
+        status = self._status(_service(content), project, await self._ready(project))
         if status == _UNKNOWN:
             raise NotFound("there is no such service", code="UNKNOWN_SERVICE")
         return _told(status)
@@ -44,23 +51,43 @@ class Health:
     async def watch(self, content: bytes, call: Call) -> None:
         """The same, now and when it changes."""
         service, project = _service(content), _project(call)
-        await call.write(_told(self._status(service, project)))
-        await self._closing.wait()
-        await call.write(_told(self._status(service, project)))
+        status = self._status(service, project, await self._ready(project))
+        await call.write(_told(status))
+        while not self._closing.is_set():
+            ready = await self._next(project)
+            before, status = status, self._status(service, project, ready)
+            if status != before:
+                await call.write(_told(status))
 
     async def list(self, _: bytes, call: Call) -> bytes:
         """How all services of a project are."""
         project = _project(call)
         names = [f"{package}.{name}Service" for name in self._gateway.entities(project) for package in _PACKAGES]
-        statuses = {name: {"status": self._status(name, project)} for name in (*_OF_ALL, *names)}
+        ready = await self._ready(project)
+        statuses = {name: {"status": self._status(name, project, ready)} for name in (*_OF_ALL, *names)}
         told: bytes = health_pb2.HealthListResponse(statuses=statuses).SerializeToString()
         return told
 
-    def _status(self, service: str, project: ProjectName) -> int:
+    def _status(self, service: str, project: ProjectName, ready: bool) -> int:
         found = _OF_ENTITY.fullmatch(service)
         known = service in _OF_ALL or (found is not None and found[1] in self._gateway.entities(project))
-        status: int = _UNKNOWN if not known else _NOT_SERVING if self._closing.is_set() else _SERVING
+        serving = ready and not self._closing.is_set()
+        status: int = _UNKNOWN if not known else _SERVING if serving else _NOT_SERVING
         return status
+
+    async def _next(self, project: ProjectName) -> bool:
+        """How the project is a moment later."""
+        looking = self._looking.get(project)
+        if looking is None or looking.done():
+            looking = self._looking[project] = asyncio.create_task(self._look(project))
+        # One who leaves does not end it for the others.
+        return await asyncio.shield(looking)
+
+    async def _look(self, project: ProjectName) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK):
+                await self._closing.wait()
+        return not self._closing.is_set() and await self._ready(project)
 
 
 _PACKAGES: Final = ("octonet.v1", "mostajs")

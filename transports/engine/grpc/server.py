@@ -124,7 +124,7 @@ class Server:
         self._gateway = gateway
         self._entrance = Entrance(gateway, Descriptions(gateway.operations))
         self._watchers = Watchers(self._entrance, _WAITING)
-        self._health = Health(gateway)
+        self._health: Health | None = None
         self._server: grpc.aio.Server | None = None
 
     async def start(self, settings: ListenSettings) -> str:
@@ -136,6 +136,7 @@ class Server:
             ("grpc.so_reuseport", int(settings.shared)),
         ]
         guard = Guard(settings.turnstile)
+        self._health = Health(self._gateway, settings.ready)
         routes = Routes(self._gateway, self._entrance, guard, self._watchers, self._health)
         server = grpc.aio.server(handlers=(routes,), options=options)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -156,7 +157,8 @@ class Server:
 
     async def close(self) -> None:
         """Take no more calls, end streams, let the others finish for a while."""
-        self._health.close()
+        if self._health is not None:
+            self._health.close()
         self._watchers.close()
         if self._server is not None:
             server, self._server = self._server, None
