@@ -3,11 +3,11 @@ that refuses what CockroachDB has not. No CockroachDB was ever asked."""
 
 from __future__ import annotations
 
-import atexit
 from functools import cache
 from pathlib import Path
 
 from tests.postgres import PostgresServer, missing
+from tests.server_process import until_exit
 
 __all__ = ["CockroachStandIn", "missing", "server"]
 
@@ -68,10 +68,7 @@ class CockroachStandIn(PostgresServer):
 @cache
 def server() -> CockroachStandIn:
     """The session's server, started by whoever asks first and stopped at exit."""
-    started = CockroachStandIn()
-    atexit.register(started.remove)
-    started.start()
-    return started
+    return until_exit(CockroachStandIn())
 
 
 def _shim(name: str) -> str:

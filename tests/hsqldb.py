@@ -3,14 +3,8 @@ for each folder that asks."""
 
 from __future__ import annotations
 
-import atexit
 import shutil
-import signal
-import subprocess
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -18,17 +12,14 @@ from octonet.dialects.engine import hsqldb_jvm
 from octonet.dialects.engine.grammar import Cells
 from octonet.dialects.engine.hsqldb_errors import JavaFailure
 from octonet.dialects.engine.hsqldb_link import Link
-from tests.ports import free_port
+from tests.server_process import HOST, ServerProcess, dying, until_exit
 
-_HOST = "127.0.0.1"
 _USER = "octonet"
 _PASSWORD = "pässword@/:"
 _ENCODED = "p%C3%A4ssword%40%2F%3A"
 _JAR = "/usr/share/java/hsqldb.jar"
 _DATABASES = 16
 """They are made when the server is; one that nobody is connected to is emptied for the next folder."""
-_ATTEMPTS = 3
-_READY_WITHIN = 90.0
 
 
 def missing() -> str:
@@ -38,69 +29,22 @@ def missing() -> str:
     return "" if Path(_JAR).exists() else f"no HSQLDB can be started here: there is no {_JAR}"
 
 
-class HsqldbServer:
+class HsqldbServer(ServerProcess):
     """One server, which dies with this process."""
 
+    title = "HSQLDB"
+
     def __init__(self) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="octonet-hsqldb-"))
-        self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__()
         self._folders: dict[Path, str] = {}
         """Those that were given a database, the one that asked last at the end."""
-        self._started = False
-
-    def start(self) -> None:
-        """Start, and wait until it answers. Its first start is tried on other ports, too: somebody may have taken the
-        one that was free. Later ones must be where clients look for it."""
-        for _ in range(_ATTEMPTS):
-            self._launch()
-            if self._answers():
-                if not self._started:
-                    self._started = True
-                    for name in self._names():
-                        self._rows(f"CREATE USER \"{_USER}\" PASSWORD '{_PASSWORD}' ADMIN", name, "SA", "")
-                return
-            if not self._started:
-                self.port = free_port()
-        raise AssertionError(f"HSQLDB did not start; its log says:\n{self._log_end()}")
-
-    def stop(self) -> None:
-        """Stop at once: what was committed is found again at the next start."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait(60)
-            self._process = None
-
-    def pause(self) -> None:
-        """Answer nobody, and refuse nobody."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Go on."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
-    @contextmanager
-    def away(self) -> Iterator[None]:
-        """Stopped at once for a while, and started again whatever happens."""
-        self.stop()
-        try:
-            yield
-        finally:
-            self.start()
-
-    def remove(self) -> None:
-        """Stop, and leave nothing behind."""
-        self.stop()
-        shutil.rmtree(self._directory, ignore_errors=True)
 
     def uri(self, folder: Path, port: int = 0) -> str:
         """The database that belongs to this folder, empty when it is asked for first. `port`: where the server is
         reached instead of its own."""
         if folder not in self._folders:
             self._folders[folder] = self._unused()
-        return f"hsqldb://{_USER}:{_ENCODED}@{_HOST}:{port or self.port}/{self._folders[folder]}"
+        return f"hsqldb://{_USER}:{_ENCODED}@{HOST}:{port or self.port}/{self._folders[folder]}"
 
     def sql(self, text: str, database: str) -> str:
         """What a statement answers: a line for each row, its columns parted by tabs."""
@@ -116,7 +60,7 @@ class HsqldbServer:
 
     def _rows(self, text: str, database: str, user: str, password: str) -> list[Cells]:
         hsqldb_jvm.start()
-        url = f"jdbc:hsqldb:hsql://{_HOST}:{self.port}/{database}"
+        url = f"jdbc:hsqldb:hsql://{HOST}:{self.port}/{database}"
         with closing(Link(url, user, password, autocommit=True)) as link:
             if text.startswith(("SELECT", "CALL", "VALUES")):
                 return link.rows(text, ())
@@ -139,11 +83,8 @@ class HsqldbServer:
                 return name
         raise AssertionError("every database is in use")
 
-    def _launch(self) -> None:
-        wrapped = ["setpriv", "--pdeathsig", "SIGKILL", "--"] if shutil.which("setpriv") else []
-        command = [*wrapped, "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", _JAR]
-        command += ["org.hsqldb.server.Server", "--props", str(self._directory / "server.properties")]
-        lines = [f"server.address={_HOST}", f"server.port={self.port}", f"server.maxdatabases={_DATABASES}"]
+    def _command(self) -> list[str]:
+        lines = [f"server.address={HOST}", f"server.port={self.port}", f"server.maxdatabases={_DATABASES}"]
         lines += ["server.silent=true", "server.no_system_exit=false"]
         for number, name in enumerate(self._names()):
             # A commit is on the disk before it is told. The lock of one that was stopped would hold for ten seconds.
@@ -151,36 +92,27 @@ class HsqldbServer:
             lines.append(f"server.database.{number}={place};hsqldb.write_delay=false;hsqldb.lock_file=false")
             lines.append(f"server.dbname.{number}={name}")
         (self._directory / "server.properties").write_text("\n".join(lines))
-        with (self._directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._directory)
+        java = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", _JAR]
+        return [
+            *dying(), *java, "org.hsqldb.server.Server", "--props", str(self._directory / "server.properties")
+        ]  # fmt: skip
 
-    def _answers(self) -> bool:
-        """Whether it does in the end. False when it ended."""
-        assert self._process is not None
-        deadline = time.monotonic() + _READY_WITHIN
-        while True:
-            if self._process.poll() is not None:
-                return False
-            user, password = (_USER, _PASSWORD) if self._started else ("SA", "")
-            try:
-                for name in self._names():
-                    self._rows("VALUES(1)", name, user, password)
-            except JavaFailure as problem:
-                if time.monotonic() > deadline:
-                    raise AssertionError(f"HSQLDB is not ready; its log says:\n{self._log_end()}") from problem
-                time.sleep(0.1)
-            else:
-                return True
+    def _is_up(self) -> bool:
+        user, password = (_USER, _PASSWORD) if self._started else ("SA", "")
+        try:
+            for name in self._names():
+                self._rows("VALUES(1)", name, user, password)
+        except JavaFailure:
+            return False
+        return True
 
-    def _log_end(self) -> str:
-        log = self._directory / "log"
-        return "\n".join(log.read_text(errors="replace").splitlines()[-20:]) if log.exists() else ""
+    def _came_up(self) -> None:
+        if not self._started:
+            for name in self._names():
+                self._rows(f"CREATE USER \"{_USER}\" PASSWORD '{_PASSWORD}' ADMIN", name, "SA", "")
 
 
 @cache
 def server() -> HsqldbServer:
     """The session's server, started by whoever asks first and stopped at exit."""
-    started = HsqldbServer()
-    atexit.register(started.remove)
-    started.start()
-    return started
+    return until_exit(HsqldbServer())

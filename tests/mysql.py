@@ -3,9 +3,7 @@ MySQL's words into MariaDB's and refuses those that MySQL does not know. No MySQ
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +13,7 @@ from pathlib import Path
 
 from tests.mariadb import MariadbServer, missing
 from tests.ports import free_port
+from tests.server_process import HOST, dying, until_exit
 
 __all__ = ["MysqlStandIn", "missing", "server"]
 
@@ -36,13 +35,12 @@ class MysqlStandIn(MariadbServer):
         """Start both, and wait until they answer."""
         super().start()
         if self._interpreter is None:
-            wrapped = ["setpriv", "--pdeathsig", "SIGKILL", "--"] if shutil.which("setpriv") else []
-            command = [*wrapped, sys.executable, "-m", "tests.mysql_words", str(self.front), str(self.port)]
+            command = [*dying(), sys.executable, "-m", "tests.mysql_words", str(self.front), str(self.port)]
             self._interpreter = subprocess.Popen(command, cwd=_ROOT, env=dict(os.environ))
             deadline = time.monotonic() + _READY_WITHIN
             while True:
                 try:
-                    socket.create_connection(("127.0.0.1", self.front)).close()
+                    socket.create_connection((HOST, self.front)).close()
                     return
                 except OSError:
                     assert self._interpreter.poll() is None, "the interpreter ended"
@@ -65,7 +63,4 @@ class MysqlStandIn(MariadbServer):
 @cache
 def server() -> MysqlStandIn:
     """The session's server, started by whoever asks first and stopped at exit."""
-    started = MysqlStandIn()
-    atexit.register(started.remove)
-    started.start()
-    return started
+    return until_exit(MysqlStandIn())

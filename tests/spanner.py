@@ -6,30 +6,20 @@ forgets it when it is stopped.
 
 from __future__ import annotations
 
-import atexit
-import hashlib
 import importlib.util
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from tests.ports import free_port
+from tests.server_process import HOST, ServerProcess, database_of, dying, until_exit
 
-_HOST: Final = "127.0.0.1"
 _PROGRAM: Final = "emulator_main"
 _FOLDERS: Final = [f"{root}/google-cloud-sdk" for root in ("/usr/lib", "/usr/local", "/opt", "")]
 _INSTANCE: Final = "projects/octonet/instances/tests"
-_ATTEMPTS: Final = 3
-_READY_WITHIN: Final = 60.0
 _SECONDS: Final = 30.0
 
 
@@ -46,65 +36,20 @@ def _program() -> str:
     return next((str(place) for place in places if os.access(place, os.X_OK)), shutil.which(_PROGRAM) or "")
 
 
-class SpannerEmulator:
-    """One emulator, which dies with this process."""
+class SpannerEmulator(ServerProcess):
+    """One emulator, which dies with this process. Stopped, it forgets everything; started again, its databases are
+    empty."""
+
+    title = "Spanner's emulator"
+    look = 0.05
 
     def __init__(self) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="octonet-spanner-"))
-        self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._started = False
+        super().__init__()
         self._databases: list[str] = []
-        self._made: set[str] = set()
-
-    def start(self) -> None:
-        """Start, and wait until it answers. Its first start is tried on other ports, too; later ones must be where
-        clients look for it."""
-        for _ in range(_ATTEMPTS):
-            self._launch()
-            if self._answers():
-                self._started = True
-                os.environ["SPANNER_EMULATOR_HOST"] = f"{_HOST}:{self.port}"
-                self._make_all()
-                return
-            if not self._started:
-                self.port = free_port()
-        raise AssertionError(f"the emulator did not start; its log says:\n{self._log_end()}")
-
-    def stop(self) -> None:
-        """Stop at once: it forgets everything."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait(60)
-            self._process = None
-
-    def pause(self) -> None:
-        """Answer nobody, and refuse nobody."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Go on."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
-    @contextmanager
-    def away(self) -> Iterator[None]:
-        """Stopped at once for a while, and started again whatever happens, with databases that are empty."""
-        self.stop()
-        try:
-            yield
-        finally:
-            self.start()
-
-    def remove(self) -> None:
-        """Stop, and leave nothing behind."""
-        self.stop()
-        shutil.rmtree(self._directory, ignore_errors=True)
 
     def uri(self, folder: Path) -> str:
         """The database that belongs to this folder, made when it is asked for first."""
-        name = f"t{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+        name = database_of(folder)
         if self._process is not None and self._process.poll() is not None:
             # It crashes now and then: that is the trouble of the test that met it, and of no other.
             self.start()
@@ -169,33 +114,23 @@ class SpannerEmulator:
         from google.auth.credentials import AnonymousCredentials
 
         transport = kind.get_transport_class("grpc")
-        channel = grpc.insecure_channel(f"{_HOST}:{self.port}")
+        channel = grpc.insecure_channel(f"{HOST}:{self.port}")
         return kind(transport=transport(channel=channel, credentials=AnonymousCredentials()))  # type: ignore[no-untyped-call]
 
-    def _launch(self) -> None:
-        wrapped = ["setpriv", "--pdeathsig", "SIGKILL", "--"] if shutil.which("setpriv") else []
-        command = [*wrapped, _program(), f"--host_port={_HOST}:{self.port}"]
-        command.append("--override_max_databases_per_instance=10000")
-        with (self._directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._directory)
+    def _command(self) -> list[str]:
+        place = f"--host_port={HOST}:{self.port}"
+        return [*dying(), _program(), place, "--override_max_databases_per_instance=10000"]
 
-    def _answers(self) -> bool:
-        """Whether it does in the end. False when it ended."""
-        assert self._process is not None
-        deadline = time.monotonic() + _READY_WITHIN
-        while self._process.poll() is None:
-            try:
-                socket.create_connection((_HOST, self.port), 1).close()
-            except OSError:
-                assert time.monotonic() < deadline, f"the emulator is not ready; its log says:\n{self._log_end()}"
-                time.sleep(0.05)
-            else:
-                return True
-        return False
+    def _is_up(self) -> bool:
+        try:
+            socket.create_connection((HOST, self.port), 1).close()
+        except OSError:
+            return False
+        return True
 
-    def _log_end(self) -> str:
-        log = self._directory / "log"
-        return "\n".join(log.read_text(errors="replace").splitlines()[-20:]) if log.exists() else ""
+    def _came_up(self) -> None:
+        os.environ["SPANNER_EMULATOR_HOST"] = f"{HOST}:{self.port}"
+        self._make_all()
 
 
 def _plain(value: Any) -> Any:
@@ -206,7 +141,4 @@ def _plain(value: Any) -> Any:
 @cache
 def server() -> SpannerEmulator:
     """The session's emulator, started by whoever asks first and stopped at exit."""
-    started = SpannerEmulator()
-    atexit.register(started.remove)
-    started.start()
-    return started
+    return until_exit(SpannerEmulator())

@@ -317,5 +317,5 @@ def _public(row: Json) -> Json:
 
 
 def _position(token: str) -> str:
-    """Entry and index; the signature before them is not ours to judge."""
-    return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[_SIGNATURE:].decode()
+    """Entry and index; the signature behind them is not ours to judge."""
+    return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[:-_SIGNATURE].decode()
