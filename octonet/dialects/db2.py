@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from octonet.dialects.engine import db2_ddl, db2_patterns
 from octonet.dialects.engine.catalog_reflection import reflected
-from octonet.dialects.engine.codec import as_number, from_json, to_json
+from octonet.dialects.engine.codec import JSON_AS_TEXT, JSON_FROM_TEXT, as_number
 from octonet.dialects.engine.db2_catalog import CATALOG
 from octonet.dialects.engine.db2_product import DB2, WRITTEN
 from octonet.dialects.engine.dbapi_database import DbapiDatabase
@@ -46,13 +46,8 @@ GRAMMAR: Final = Grammar(
     },
     key=sa.String(1024),
     kept=sa.Text(),
-    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
-    decoders={
-        FieldType.NUMBER: as_number,
-        FieldType.BOOLEAN: bool,
-        FieldType.JSON: from_json,
-        FieldType.ARRAY: from_json,
-    },
+    encoders=JSON_AS_TEXT,
+    decoders={FieldType.NUMBER: as_number, FieldType.BOOLEAN: bool, **JSON_FROM_TEXT},
     pattern=db2_patterns.pattern,
     manners={
         db2_patterns.LIKE: lambda column, text: column.like(text, escape=db2_patterns.ESCAPE),

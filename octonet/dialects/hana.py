@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from octonet.dialects.engine import hana_ddl, hana_patterns
 from octonet.dialects.engine.catalog_reflection import reflected
-from octonet.dialects.engine.codec import as_number, from_json, to_json
+from octonet.dialects.engine.codec import JSON_AS_TEXT, JSON_FROM_TEXT, as_number
 from octonet.dialects.engine.dbapi_database import DbapiJournalledDatabase
 from octonet.dialects.engine.dbapi_driver import FAILURES, Failure
 from octonet.dialects.engine.dbapi_locks import TURN
@@ -41,13 +41,8 @@ GRAMMAR: Final = Grammar(
     },
     key=sa.String(hana_ddl.LONGEST_KEY),
     kept=sa.Text(),
-    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
-    decoders={
-        FieldType.NUMBER: as_number,
-        FieldType.BOOLEAN: bool,
-        FieldType.JSON: from_json,
-        FieldType.ARRAY: from_json,
-    },
+    encoders=JSON_AS_TEXT,
+    decoders={FieldType.NUMBER: as_number, FieldType.BOOLEAN: bool, **JSON_FROM_TEXT},
     pattern=hana_patterns.pattern,
     manners={
         hana_patterns.LIKE: lambda column, text: column.like(text, escape=hana_patterns.ESCAPE),

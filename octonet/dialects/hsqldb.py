@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from octonet.dialects.engine import hsqldb_ddl, hsqldb_patterns
 from octonet.dialects.engine.catalog_reflection import reflected
-from octonet.dialects.engine.codec import as_number, from_json, to_json
+from octonet.dialects.engine.codec import JSON_AS_TEXT, JSON_FROM_TEXT, as_number
 from octonet.dialects.engine.grammar import Grammar, as_double, sum_or_zero
 from octonet.dialects.engine.hsqldb_catalog import CATALOG
 from octonet.dialects.engine.hsqldb_errors import JavaFailure, is_done_before
@@ -42,8 +42,8 @@ GRAMMAR: Final = Grammar(
         FieldType.ARRAY: _TEXT,
     },
     key=sa.String(255, collation=hsqldb_ddl.COLLATION),
-    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
-    decoders={FieldType.NUMBER: as_number, FieldType.JSON: from_json, FieldType.ARRAY: from_json},
+    encoders=JSON_AS_TEXT,
+    decoders={FieldType.NUMBER: as_number, **JSON_FROM_TEXT},
     pattern=hsqldb_patterns.pattern,
     manners={
         hsqldb_patterns.LIKE: lambda column, text: column.like(text, escape=hsqldb_patterns.ESCAPE),

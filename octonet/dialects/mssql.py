@@ -12,7 +12,7 @@ from sqlalchemy.dialects.mssql import NVARCHAR, TINYINT
 
 from octonet.dialects.engine import mssql_ddl, mssql_patterns
 from octonet.dialects.engine.catalog_reflection import reflected
-from octonet.dialects.engine.codec import as_number, from_json, to_json
+from octonet.dialects.engine.codec import JSON_AS_TEXT, JSON_FROM_TEXT, as_number
 from octonet.dialects.engine.dbapi_database import DbapiDatabase
 from octonet.dialects.engine.dbapi_server import Server
 from octonet.dialects.engine.ends import Verbatim
@@ -60,13 +60,8 @@ GRAMMAR: Final = Grammar(
     },
     key=NVARCHAR(255, collation=mssql_ddl.COLLATION),
     kept=_LONG,
-    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
-    decoders={
-        FieldType.NUMBER: as_number,
-        FieldType.BOOLEAN: bool,
-        FieldType.JSON: from_json,
-        FieldType.ARRAY: from_json,
-    },
+    encoders=JSON_AS_TEXT,
+    decoders={FieldType.NUMBER: as_number, FieldType.BOOLEAN: bool, **JSON_FROM_TEXT},
     pattern=mssql_patterns.pattern,
     manners={
         mssql_patterns.LIKE: lambda column, text: column.like(text, escape=mssql_patterns.ESCAPE),

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.oracle import BINARY_DOUBLE, NUMBER
 
 from octonet.dialects.engine import oracle_ddl, oracle_patterns
 from octonet.dialects.engine.catalog_reflection import reflected
-from octonet.dialects.engine.codec import as_number, from_json, to_json
+from octonet.dialects.engine.codec import JSON_AS_TEXT, JSON_FROM_TEXT, as_number
 from octonet.dialects.engine.dbapi_database import DbapiJournalledDatabase
 from octonet.dialects.engine.dbapi_driver import FAILURES, Failure
 from octonet.dialects.engine.dbapi_server import Server
@@ -59,13 +59,8 @@ GRAMMAR: Final = Grammar(
     },
     key=sa.String(255),
     kept=sa.Text(),
-    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
-    decoders={
-        FieldType.NUMBER: as_number,
-        FieldType.BOOLEAN: bool,
-        FieldType.JSON: from_json,
-        FieldType.ARRAY: from_json,
-    },
+    encoders=JSON_AS_TEXT,
+    decoders={FieldType.NUMBER: as_number, FieldType.BOOLEAN: bool, **JSON_FROM_TEXT},
     pattern=oracle_patterns.pattern,
     manners={
         oracle_patterns.LIKE: _like,

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from octonet.dialects.engine import spanner_ddl, spanner_lines, spanner_patterns
 from octonet.dialects.engine.catalog_reflection import reflected
-from octonet.dialects.engine.codec import as_number, from_json, to_json
+from octonet.dialects.engine.codec import JSON_AS_TEXT, JSON_FROM_TEXT, as_number
 from octonet.dialects.engine.dbapi_driver import FAILURES
 from octonet.dialects.engine.grammar import Cell, Grammar, Single, as_double, sum_or_zero
 from octonet.dialects.engine.inventory import Listings
@@ -58,8 +58,8 @@ GRAMMAR: Final = Grammar(
         FieldType.ARRAY: _TEXT,
     },
     key=sa.String(255),
-    encoders={FieldType.NUMBER: _as_fraction, FieldType.JSON: to_json, FieldType.ARRAY: to_json},
-    decoders={FieldType.NUMBER: as_number, FieldType.JSON: from_json, FieldType.ARRAY: from_json},
+    encoders={FieldType.NUMBER: _as_fraction, **JSON_AS_TEXT},
+    decoders={FieldType.NUMBER: as_number, **JSON_FROM_TEXT},
     pattern=spanner_patterns.pattern,
     manners={
         spanner_patterns.LIKE: lambda column, text: column.like(text),

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.mssql import TINYINT
 
 from octonet.dialects.engine import sybase_ddl, sybase_patterns
 from octonet.dialects.engine.catalog_reflection import reflected
-from octonet.dialects.engine.codec import as_number, from_json, to_json
+from octonet.dialects.engine.codec import JSON_AS_TEXT, JSON_FROM_TEXT, as_number
 from octonet.dialects.engine.dbapi_database import DbapiJournalledDatabase
 from octonet.dialects.engine.dbapi_driver import FAILURES, Failure
 from octonet.dialects.engine.dbapi_locks import TURN
@@ -62,13 +62,8 @@ GRAMMAR: Final = Grammar(
     },
     key=sa.String(sybase_ddl.LONGEST_KEY),
     kept=_LONG,
-    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
-    decoders={
-        FieldType.NUMBER: as_number,
-        FieldType.BOOLEAN: bool,
-        FieldType.JSON: from_json,
-        FieldType.ARRAY: from_json,
-    },
+    encoders=JSON_AS_TEXT,
+    decoders={FieldType.NUMBER: as_number, FieldType.BOOLEAN: bool, **JSON_FROM_TEXT},
     pattern=sybase_patterns.pattern,
     manners={sybase_patterns.LIKE: _like, sybase_patterns.UNMARKED: _unmarked},
     total=sum_or_zero,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 
@@ -69,6 +69,14 @@ def to_json(value: object) -> Cell:
 def from_json(cell: Cell) -> JsonValue:
     """What the text of JSON says."""
     return cast("JsonValue", msgspec.json.decode(str(cell)))
+
+
+JSON_AS_TEXT: Final[Mapping[FieldType, Callable[[JsonValue], Cell]]] = {
+    FieldType.JSON: to_json, FieldType.ARRAY: to_json
+}  # fmt: skip
+JSON_FROM_TEXT: Final[Mapping[FieldType, Callable[[Cell], JsonValue]]] = {
+    FieldType.JSON: from_json, FieldType.ARRAY: from_json
+}  # fmt: skip
 
 
 def first_cells(rows: Sequence[Cells]) -> list[str]:

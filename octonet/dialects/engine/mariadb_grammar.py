@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from octonet.dialects.engine import mariadb_ddl, mariadb_patterns
-from octonet.dialects.engine.codec import as_number, from_json, to_json
+from octonet.dialects.engine.codec import JSON_AS_TEXT, JSON_FROM_TEXT, as_number
 from octonet.dialects.engine.grammar import Expression, Grammar
 from octonet.dialects.engine.inventory import Listings
 from octonet.kernel.schema import FieldType
@@ -38,13 +38,8 @@ GRAMMAR: Final = Grammar(
         FieldType.ARRAY: _TEXT,
     },
     key=sa.String(255),
-    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
-    decoders={
-        FieldType.NUMBER: as_number,
-        FieldType.BOOLEAN: bool,
-        FieldType.JSON: from_json,
-        FieldType.ARRAY: from_json,
-    },
+    encoders=JSON_AS_TEXT,
+    decoders={FieldType.NUMBER: as_number, FieldType.BOOLEAN: bool, **JSON_FROM_TEXT},
     pattern=mariadb_patterns.pattern,
     manners={
         mariadb_patterns.LIKE: lambda column, text: column.like(text, escape=mariadb_patterns.ESCAPE),

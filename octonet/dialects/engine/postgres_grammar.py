@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.types import TypeEngine
 
 from octonet.dialects.engine import postgres_patterns
-from octonet.dialects.engine.codec import as_number, from_json, to_json
+from octonet.dialects.engine.codec import JSON_AS_TEXT, JSON_FROM_TEXT, as_number
 from octonet.dialects.engine.grammar import Cell, Condition, Expression, Grammar, Single, as_double, sum_or_zero
 from octonet.dialects.engine.inventory import Listings
 from octonet.kernel.aggregate import Function
@@ -51,8 +51,8 @@ GRAMMAR: Final = Grammar(
         FieldType.JSON: sa.JSON(),
         FieldType.ARRAY: sa.JSON(),
     },
-    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
-    decoders={FieldType.NUMBER: as_number, FieldType.JSON: from_json, FieldType.ARRAY: from_json},
+    encoders=JSON_AS_TEXT,
+    decoders={FieldType.NUMBER: as_number, **JSON_FROM_TEXT},
     pattern=postgres_patterns.pattern,
     manners={
         postgres_patterns.LIKE: lambda column, text: column.like(text),

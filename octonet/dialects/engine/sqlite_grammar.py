@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from octonet.dialects.engine import glob
-from octonet.dialects.engine.codec import from_json, to_json
+from octonet.dialects.engine.codec import JSON_AS_TEXT, JSON_FROM_TEXT, to_json
 from octonet.dialects.engine.grammar import Expression, Grammar
 from octonet.dialects.engine.inventory import Listings
 from octonet.kernel.schema import FieldType
@@ -31,8 +31,8 @@ GRAMMAR: Final = Grammar(
         FieldType.JSON: sa.Text(),
         FieldType.ARRAY: sa.Text(),
     },
-    encoders={FieldType.JSON: to_json, FieldType.ARRAY: to_json},
-    decoders={FieldType.BOOLEAN: bool, FieldType.JSON: from_json, FieldType.ARRAY: from_json},
+    encoders=JSON_AS_TEXT,
+    decoders={FieldType.BOOLEAN: bool, **JSON_FROM_TEXT},
     pattern=glob.pattern,
     manners={
         glob.GLOB: lambda column, text: column.bool_op("GLOB")(text),
