@@ -15,9 +15,10 @@ from itertools import permutations
 from pathlib import Path
 
 from jetstream.endpoint import Endpoint
-from jetstream.server import binary, die_with_parent
+from jetstream.server import binary
 from tests.ports import free_port
 from tests.proxy import Proxy
+from tests.server_process import dying
 
 _SIZE = 3
 _PASSWORD = "chaos"
@@ -123,11 +124,10 @@ class NatsCluster:
             )
         )
         self._nodes[number] = subprocess.Popen(
-            [binary(), "-c", str(config)],
+            [*dying(), binary(), "-c", str(config)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=die_with_parent,
         )
 
     def send(self, number: int, sign: signal.Signals) -> None:
@@ -167,8 +167,9 @@ class NatsCluster:
             await route.close()
 
     def _ended(self, number: int, code: int) -> str:
-        log = (self._directory / f"n{number}.log").read_text()[-3000:]
-        return f"node {number} ended with {code}, and said at last:\n{log}"
+        log = self._directory / f"n{number}.log"
+        told = log.read_text()[-3000:] if log.exists() else "nothing"
+        return f"node {number} ended with {code}, and said at last:\n{told}"
 
     async def _healthy(self, number: int) -> bool:
         try:

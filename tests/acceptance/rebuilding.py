@@ -31,11 +31,11 @@ async def done(server: Server, *arguments: str) -> str:
 
 
 class Load:
-    """Clients that write all the while."""
+    """Clients that write all the while, each as fast as it is answered."""
 
-    def __init__(self, server: Server, told: list[Told], seed: int) -> None:
+    def __init__(self, server: Server, told: list[Told], seed: int, clients: int = WRITERS) -> None:
         self._until = asyncio.Event()
-        writers = [Writer(lambda: server.url, told, seed + number) for number in range(WRITERS)]
+        writers = [Writer(lambda: server.url, told, seed + number) for number in range(clients)]
         self._tasks = [asyncio.create_task(writer.run(self._until)) for writer in writers]
         self._told = told
 

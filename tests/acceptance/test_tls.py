@@ -19,7 +19,7 @@ import pytest
 from jetstream import connection
 from jetstream.connection import connect
 from jetstream.endpoint import Endpoint
-from jetstream.server import binary, die_with_parent
+from jetstream.server import binary
 from octonet import dialects
 from octonet.kernel.errors import Invalid, OctonetError, StorageUnavailable, Unavailable
 from octonet.kernel.schema_parse import parse
@@ -29,6 +29,7 @@ from tests.acceptance.nats_accounts import decentralised
 from tests.certificates import Authority
 from tests.ports import free_port
 from tests.running import Server
+from tests.server_process import dying
 
 SHOP = Path(__file__).parent / "shop.json"
 PROGRAM = ("-m", "octonet")
@@ -48,7 +49,7 @@ def _nats(directory: Path, config: str) -> Iterator[int]:
     store = directory / "store"
     file.write_text(f'listen: "127.0.0.1:{port}"\njetstream {{ store_dir: "{store}" }}\nmax_payload: 8MB\n{config}\n')
     process = subprocess.Popen(
-        [binary(), "-c", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent
+        [*dying(), binary(), "-c", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         while True:

@@ -13,11 +13,12 @@ from jetstream.connection import connect
 from jetstream.copies import account, miscounted, streams
 from jetstream.endpoint import Endpoint
 from jetstream.monitors import Monitors
-from jetstream.server import binary, die_with_parent
+from jetstream.server import binary
 from jetstream.topology import ensure
 from octonet.kernel.errors import Invalid
 from tests.certificates import Authority
 from tests.ports import free_port
+from tests.server_process import dying
 
 
 class Two:
@@ -37,10 +38,7 @@ class Two:
             "  two { jetstream: enabled, users: [{ user: two, password: hush }] }\n}\n"
         )
         self.process = subprocess.Popen(
-            [binary(), "-c", str(file)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=die_with_parent,
+            [*dying(), binary(), "-c", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
     def way(self, user: str) -> Endpoint:
