@@ -14,6 +14,7 @@ from octonet.kernel.ids import EntityId, JsonValue, Row
 from octonet.kernel.schema import ID, Column, EntitySchema, Field
 from octonet.kernel.sealing import is_sealed
 from octonet.kernel.value_types import Misfit
+from octonet.past.names import standing
 
 _HELP: Final = "its history shows it as it was"
 
@@ -25,7 +26,7 @@ class Fitting:
     def __init__(self, base: EntitySchema, stood: Mapping[str, Column], id: EntityId, values: Row) -> None:
         self._id = id
         self._values = values
-        self._standing: dict[str, Column] = {**stood, **base.columns}
+        self._standing = standing(stood, base.columns)
 
     def change(self, schema: EntitySchema, *, dropped: bool = False) -> Row:
         """Follow a change of the schema; what the entity gives up stays beside the row and comes back when it is named
@@ -33,7 +34,7 @@ class Fitting:
         for name, column in schema.columns.items():
             if name != ID:
                 self._values[name] = self._column(schema, column, dropped)
-                self._standing[name] = column
+        self._standing = standing(self._standing, schema.columns)
         if dropped:
             kept = {*schema.columns, *(link.name for link in schema.links)}
             self._values = {name: value for name, value in self._values.items() if name in kept}

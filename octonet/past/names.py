@@ -3,11 +3,12 @@ of their time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
 from octonet.kernel import schema_parse
 from octonet.kernel.position import Position
@@ -85,9 +86,17 @@ def stood(changes: Sequence[Change], schema: EntitySchema, entry: int) -> dict[s
     found: dict[str, Column] = {}
     for change in reversed([change for change in changes if change.entry < entry]):
         known = change.schemas.entities.get(schema.name) or change.schemas.find(schema.collection)
-        columns = {} if known is None else known.columns
-        found = dict(columns) if change.dropped else {**found, **columns}
+        if change.dropped:
+            found = {} if known is None else dict(known.columns)
+        elif known is not None:
+            found = standing(found, known.columns)
     return found
+
+
+def standing(before: Mapping[str, Column], columns: Mapping[str, Column]) -> dict[str, Column]:
+    """The columns of a table whose entity has these now. What it gave up stays, and refuses no nulls any more."""
+    given_up = {name: structs.replace(old, nullable=True) for name, old in before.items() if name not in columns}
+    return {**given_up, **columns}
 
 
 def _former(then: Schemas, newer: Schemas, collection: str) -> str:

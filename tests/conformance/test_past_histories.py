@@ -103,3 +103,21 @@ def test_an_entity_that_took_its_name_and_its_collection_back_is_told_with_the_r
     first, other, last = (_entities(named) for named in (("Item", "things"), ("Thing", "items"), ("Item", "items")))
     script = [first, write, other, last, dropped, last, write]
     asyncio.run(_play(tmp_path, script, back))
+
+
+@pytest.mark.parametrize("back", range(3))
+def test_a_field_that_was_given_up_and_comes_back_required_has_its_default_in_the_rows_between(
+    tmp_path: Path, back: int
+) -> None:
+    def items(**fields: object) -> tuple[str, object, object]:
+        tags = {"name": "Tag", "collection": "tags", "fields": {}}
+        return "schema", [tags, {"name": "Item", "collection": "items", "fields": fields}], False
+
+    script: list[tuple[str, object, object]] = [
+        items(two={"type": "string", "required": True}),
+        items(),
+        ("write", "a", [0, 0, 0, 0]),
+        items(two={"type": "string", "required": True, "default": "1"}),
+        ("write", "b", [0, 0, 0, 0]),
+    ]
+    asyncio.run(_play(tmp_path, script, back))
