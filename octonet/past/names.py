@@ -59,7 +59,11 @@ def _followed(schemas: Schemas, changes: Sequence[Change], entity: str, at: int)
     name, newer, collection, end = entity, schemas, schemas.entities[entity].collection, _NEVER
     for change in changes:
         begin, then = place(Position(change.entry)), change.schemas
-        if name not in then.entities:
+        if end <= at and _gave_its_rows_away(then, newer, name):
+            return found
+        # Whoever took a collection over that had belonged to nobody for a while began without rows; seen from before
+        # that while it is renamed.
+        if name not in then.entities and (name in newer.entities or end > at):
             name = _former(then, newer, collection) or name
         known = then.entities.get(name)
         if known is None and change.dropped and begin <= at:
@@ -103,6 +107,16 @@ def _former(then: Schemas, newer: Schemas, collection: str) -> str:
     """The name of the entity that was renamed; empty where none was."""
     same = (was.name for was in then.entities.values() if was.collection == collection)
     return next((name for name in same if name not in newer.entities), "")
+
+
+def _gave_its_rows_away(then: Schemas, newer: Schemas, name: str) -> bool:
+    """Whether the entity of this name was given another one."""
+    known = then.entities.get(name)
+    if known is None or name in newer.entities:
+        return False
+    return any(
+        heir.collection == known.collection and heir.name not in then.entities for heir in newer.entities.values()
+    )
 
 
 def _add(found: list[Span], span: Span) -> None:

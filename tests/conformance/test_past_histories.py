@@ -121,3 +121,23 @@ def test_a_field_that_was_given_up_and_comes_back_required_has_its_default_in_th
         ("write", "b", [0, 0, 0, 0]),
     ]
     asyncio.run(_play(tmp_path, script, back))
+
+
+@pytest.mark.parametrize("back", range(4))
+def test_an_entity_that_takes_the_collection_of_one_that_is_gone_is_told_without_its_rows(
+    tmp_path: Path, back: int
+) -> None:
+    write: tuple[str, object, object] = ("write", "a", [0, 0, 0, 0])
+    kind, entities, _ = _entities(("Thing", "items"))
+    script = [_entities(("Item", "items")), write, _entities(), (kind, entities, True), ("write", "b", [0, 0, 0, 0])]
+    asyncio.run(_play(tmp_path, script, back))
+
+
+@pytest.mark.parametrize("back", range(4))
+def test_an_entity_that_takes_the_name_of_one_that_was_renamed_is_told_without_its_rows(
+    tmp_path: Path, back: int
+) -> None:
+    write: tuple[str, object, object] = ("write", "a", [0, 0, 0, 0])
+    named = [(("Item", "things"),), (("Thing", "things"),), (("Item", "items"),)]
+    first, renamed, other = (_entities(*each) for each in named)
+    asyncio.run(_play(tmp_path, [first, write, renamed, other, ("write", "b", [0, 0, 0, 0])], back))
