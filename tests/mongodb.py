@@ -8,7 +8,6 @@ before acknowledging it, without waiting for the disk: a kill takes nothing, a p
 from __future__ import annotations
 
 import importlib.util
-import socket
 import sys
 from functools import cache
 from pathlib import Path
@@ -78,13 +77,6 @@ class MongodbServer(ServerProcess):
         places = ["--data-dir", f"{self._directory}/data", "--pid-file", f"{self._directory}/pid"]
         places += ["--log-file", f"{self._directory}/log", "--host", HOST, "--port", str(self.port)]
         return [*dying(), sys.executable, "-c", _PROGRAM, *places]
-
-    def _is_up(self) -> bool:
-        try:
-            socket.create_connection((HOST, self.port), 1).close()
-        except OSError:
-            return False
-        return True
 
 
 @cache

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import socket
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -120,13 +119,6 @@ class SpannerEmulator(ServerProcess):
     def _command(self) -> list[str]:
         place = f"--host_port={HOST}:{self.port}"
         return [*dying(), _program(), place, "--override_max_databases_per_instance=10000"]
-
-    def _is_up(self) -> bool:
-        try:
-            socket.create_connection((HOST, self.port), 1).close()
-        except OSError:
-            return False
-        return True
 
     def _came_up(self) -> None:
         os.environ["SPANNER_EMULATOR_HOST"] = f"{HOST}:{self.port}"

@@ -64,7 +64,7 @@ def _followed(schemas: Schemas, changes: Sequence[Change], entity: str, at: int)
         # Whoever took a collection over that had belonged to nobody for a while began without rows; seen from before
         # that while it is renamed.
         if name not in then.entities and (name in newer.entities or end > at):
-            name = _former(then, newer, collection) or name
+            name = _only_in(then, newer, collection) or name
         known = then.entities.get(name)
         if known is None and change.dropped and begin <= at:
             return found
@@ -103,20 +103,17 @@ def standing(before: Mapping[str, Column], columns: Mapping[str, Column]) -> dic
     return {**given_up, **columns}
 
 
-def _former(then: Schemas, newer: Schemas, collection: str) -> str:
-    """The name of the entity that was renamed; empty where none was."""
-    same = (was.name for was in then.entities.values() if was.collection == collection)
-    return next((name for name in same if name not in newer.entities), "")
+def _only_in(these: Schemas, those: Schemas, collection: str) -> str:
+    """The name of the entity of a collection that the one has and the other has not: what was renamed, or what it is
+    called now. Empty where there is none."""
+    same = (entity.name for entity in these.entities.values() if entity.collection == collection)
+    return next((name for name in same if name not in those.entities), "")
 
 
 def _gave_its_rows_away(then: Schemas, newer: Schemas, name: str) -> bool:
     """Whether the entity of this name was given another one."""
     known = then.entities.get(name)
-    if known is None or name in newer.entities:
-        return False
-    return any(
-        heir.collection == known.collection and heir.name not in then.entities for heir in newer.entities.values()
-    )
+    return known is not None and name not in newer.entities and bool(_only_in(newer, then, known.collection))
 
 
 def _add(found: list[Span], span: Span) -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from octonet import dialects
 from octonet.dialects.engine import mariadb_held, mariadb_server, postgres_held, postgres_server
 from octonet.dialects.engine.held_reads import HeldReads
+from octonet.kernel.errors import StorageUnavailable
 from octonet.kernel.storage import Database, DatabaseOptions
 from tests import mariadb, postgres
 from tests.conformance.dialect_cases import SCHEMAS, uri_of
 from tests.mariadb import MariadbServer
 from tests.postgres import PostgresServer
+
+T = TypeVar("T")
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -48,6 +51,16 @@ class Site(msgspec.Struct, frozen=True):
 
     def reading(self, folder: Path, size: int, timeout: float) -> HeldReads:
         return self.held(self.uri(folder), size, timeout)
+
+
+async def healed(ask: Callable[[], Awaitable[T]]) -> T:
+    """What is answered as soon as the server is back."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await ask()
+            except StorageUnavailable:
+                await asyncio.sleep(0.02)
 
 
 async def _ended_by_mariadb(site: Site, folder: Path) -> None:

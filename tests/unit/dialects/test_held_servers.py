@@ -4,9 +4,8 @@ writers that take turns."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -27,9 +26,8 @@ from tests.conformance.dialect_cases import (
     stored,
     write,
 )
-from tests.unit.dialects.server_sites import SITES, Site
+from tests.unit.dialects.server_sites import SITES, Site, healed
 
-T = TypeVar("T")
 LONG = 60
 
 
@@ -44,16 +42,6 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
 async def database(site: Site, tmp_path: Path) -> AsyncIterator[Database]:
     async with opened(site.dialect, tmp_path) as database:
         yield database
-
-
-async def healed(ask: Callable[[], Awaitable[T]]) -> T:
-    """What is answered as soon as the server is back."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                return await ask()
-            except StorageUnavailable:
-                await asyncio.sleep(0.02)
 
 
 # What is asked for together

@@ -7,9 +7,9 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -41,8 +41,7 @@ from tests.conformance.dialect_cases import (
     write,
 )
 from tests.running import ROOT
-
-T = TypeVar("T")
+from tests.unit.dialects.server_sites import healed
 
 LONG: Final = "SELECT COUNT(*) FROM N AS a, N AS b, N AS c WHERE a.X + b.X + c.X < 0"
 ONE: Final = "SELECT 42 FROM (VALUES(0))"
@@ -60,16 +59,6 @@ async def opened_at(uri: str, **options: float) -> Database:
 
 def sql(folder: Path, text: str) -> str:
     return hsqldb.server().sql(text, uri_of("hsqldb", folder).rpartition("/")[2])
-
-
-async def healed(ask: Callable[[], Awaitable[T]]) -> T:
-    """What is answered as soon as the server is back."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                return await ask()
-            except StorageUnavailable:
-                await asyncio.sleep(0.02)
 
 
 @pytest.fixture
